@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from aggregation_pipeline.batch_jobs.live_updates import LiveUpdates
     from aggregation_pipeline.batch_jobs.mirror import About
     from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, OpenRepository
+    from aggregation_pipeline.runs.model import BatchJobRow
 
 log = logging.getLogger(__name__)
 
@@ -117,16 +118,15 @@ class Project:
     def live_updates(self, application_name: str) -> "LiveUpdates":
         """What keeps the rows of this process's runs in batch_jobs up to date."""
         from aggregation_pipeline.batch_jobs.live_updates import LiveUpdates
-        from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
+        from aggregation_pipeline.batch_jobs.mirror import owner_of, row_of
         from aggregation_pipeline.batch_jobs.repository import kept_repository
 
         about = self.about_rows
 
-        def write(instance: DagsterInstance, run_id: str, repository: "BatchJobRepository") -> object:
-            owner = owner_of(instance, self.settings.deployment_name)
-            return mirror_run(instance, run_id, repository=repository, owner=owner, **about)
+        def read(instance: DagsterInstance, run_id: str) -> "BatchJobRow | None":
+            return row_of(instance, run_id, owner=owner_of(instance, self.settings.deployment_name), **about)
 
-        return LiveUpdates(*kept_repository(self.settings, application_name=application_name), write)
+        return LiveUpdates(*kept_repository(self.settings, application_name=application_name), read)
 
 
 @garbage_collection_paused()

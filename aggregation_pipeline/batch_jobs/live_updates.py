@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection
 
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance, EventLogEntry
 
-from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, OpenRepository
+from aggregation_pipeline.batch_jobs.repository import OpenRepository
 from aggregation_pipeline.runs.asset_keys import MANIFEST, parse_asset_key
+from aggregation_pipeline.runs.model import BatchJobRow
 
 log = logging.getLogger(__name__)
 # For one write, on top of the five seconds that connecting may take. A run loses at most this at its beginning, and
@@ -21,17 +22,17 @@ WRITE_SECONDS = 5.0
 _RUN_ENDED = {DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED}
 _PROGRESS = {DagsterEventType.RUN_START, DagsterEventType.STEP_FAILURE, DagsterEventType.ASSET_MATERIALIZATION}
 
-# Brings the row of a run up to date. The arguments are the instance, the run's id and the repository.
-WriteRow = Callable[[DagsterInstance, str, BatchJobRepository], object]
+# Returns the row of a run as it is now, None if it has none. The arguments are the instance and the run's id.
+ReadRow = Callable[[DagsterInstance, str], BatchJobRow | None]
 
 
 class LiveUpdates:
     """Writes the rows of runs of this process. No error in here reaches a run."""
 
-    def __init__(self, open_repository: OpenRepository, close: Callable[[], None], write: WriteRow) -> None:
+    def __init__(self, open_repository: OpenRepository, close: Callable[[], None], read: ReadRow) -> None:
         self._open_repository = open_repository
         self._close = close
-        self._write = write
+        self._read = read
 
     def start(self, instance: DagsterInstance, run_id: str) -> None:
         """Write the row of a run that has just begun, and again when it ends.
@@ -46,7 +47,7 @@ class LiveUpdates:
         self._listen(instance, run_id, _RUN_ENDED | _PROGRESS)
 
     def _listen(self, instance: DagsterInstance, run_id: str, events: Collection[DagsterEventType]) -> "_RowUpdates":
-        updates = _RowUpdates(instance, run_id, self._open_repository, self._close, self._write, events=events)
+        updates = _RowUpdates(instance, run_id, self._open_repository, self._close, self._read, events=events)
         instance.add_event_listener(run_id, updates.on_event)
         return updates
 
@@ -60,12 +61,12 @@ class _RowUpdates:
         run_id: str,
         open_repository: OpenRepository,
         close: Callable[[], None],
-        write: WriteRow,
+        read: ReadRow,
         *,
         events: Collection[DagsterEventType],
     ) -> None:
         self._instance, self._run_id, self._events = instance, run_id, events
-        self._open_repository, self._close, self._write = open_repository, close, write
+        self._open_repository, self._close, self._read = open_repository, close, read
         self._table_is_there, self._failed, self._not_before = False, False, 0.0
 
     def on_event(self, entry: EventLogEntry) -> None:
@@ -81,11 +82,9 @@ class _RowUpdates:
             return
         started = time.monotonic()
         try:
-            with self._open_repository(WRITE_SECONDS) as repository:
-                if not self._table_is_there:
-                    repository.ensure_table()
-                    self._table_is_there = True
-                self._write(self._instance, self._run_id, repository)
+            # Before batch_jobs is opened: reading the events of thousands of tables takes longer than a write may.
+            if (row := self._read(self._instance, self._run_id)) is not None:
+                self._record(row)
         except Exception as error:  # noqa: BLE001 - no error may fail the run; the reconciler writes the row later
             self._failed = True
             log.warning("batch_jobs: %s", error)
@@ -94,6 +93,15 @@ class _RowUpdates:
         # Each write reads all events of the run again, which grow with its windows: writes may take a twentieth of the
         # run's time.
         self._not_before = time.monotonic() + 19 * (time.monotonic() - started)
+
+    def _record(self, row: BatchJobRow) -> None:
+        with self._open_repository(WRITE_SECONDS) as repository:
+            if not self._table_is_there:
+                repository.ensure_table()
+                self._table_is_there = True
+            (change,) = repository.record_all([row]).values()
+        if isinstance(change, Exception):
+            raise change
 
 
 def _is_manifest(event: DagsterEvent) -> bool:

@@ -80,6 +80,20 @@ def mirror_run(
     return outcome
 
 
+def row_of(instance: DagsterInstance, run_id: str, *, owner: Owner, **about: Unpack[About]) -> BatchJobRow | None:
+    """Return the row of a run as its events say it now; None for a run that is not ours, or that Dagster does not know.
+
+    Raises MirrorError, and what else keeps the events from being read.
+    """
+    record = instance.get_run_record_by_id(run_id)
+    if record is None:
+        return None
+    found = rows_of(instance, [record], owner=owner, **about)[run_id]
+    if isinstance(found, Exception):
+        raise found
+    return found if isinstance(found, BatchJobRow) else None
+
+
 def mirror_runs(
     instance: DagsterInstance,
     records: Sequence[RunRecord],
@@ -93,29 +107,39 @@ def mirror_runs(
     Returns by the id of the run what became of it, or why it could not be mirrored; that does not stop the others.
     Raises MirrorBusyError.
     """
-    # The events are read after the records, so they are never older than those.
-    logs = _read_logs(instance, [record.dagster_run.run_id for record in records])
     outcomes: dict[str, Outcome | Exception] = {}
     rows: dict[str, BatchJobRow] = {}
-    for record in records:
-        run_id = record.dagster_run.run_id
-        log = logs[run_id]
-        if isinstance(log, Exception):
-            outcomes[run_id] = log
-            continue
-        try:
-            events = events_of(instance, run_id, log, about["platforms"])
-            if events is None:
-                outcomes[run_id] = "foreign"
-                continue
-            rows[run_id] = project(run_info(record), events, owner=owner, **about)
-        except (MirrorError, DagsterError, ValueError, TypeError, LookupError) as error:
-            outcomes[run_id] = error
+    for run_id, found in rows_of(instance, records, owner=owner, **about).items():
+        if isinstance(found, BatchJobRow):
+            rows[run_id] = found
+        else:
+            outcomes[run_id] = found
     changes = repository.record_all(list(rows.values()))
     for run_id, row in rows.items():
         change = changes[row.id]
         outcomes[run_id] = change if isinstance(change, Exception) else "written" if change else "unchanged"
     return outcomes
+
+
+def rows_of(
+    instance: DagsterInstance, records: Sequence[RunRecord], *, owner: Owner, **about: Unpack[About]
+) -> Mapping[str, BatchJobRow | Literal["foreign"] | Exception]:
+    """Return the row of each run as its events say it now, "foreign", or why there is none."""
+    # The events are read after the records, so they are never older than those.
+    logs = _read_logs(instance, [record.dagster_run.run_id for record in records])
+    found: dict[str, BatchJobRow | Literal["foreign"] | Exception] = {}
+    for record in records:
+        run_id = record.dagster_run.run_id
+        log = logs[run_id]
+        if isinstance(log, Exception):
+            found[run_id] = log
+            continue
+        try:
+            events = events_of(instance, run_id, log, about["platforms"])
+            found[run_id] = "foreign" if events is None else project(run_info(record), events, owner=owner, **about)
+        except (MirrorError, DagsterError, ValueError, TypeError, LookupError) as error:
+            found[run_id] = error
+    return found
 
 
 def _read_logs(instance: DagsterInstance, run_ids: Sequence[str]) -> Mapping[str, Sequence[LogRow] | MirrorError]:

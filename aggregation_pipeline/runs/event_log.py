@@ -181,9 +181,9 @@ def _segment_of_stored_key(key: str, platforms: Mapping[str, str]) -> str | None
     return _segment_of_parsed(_parse_stored_key(key), platforms)
 
 
-@functools.lru_cache(maxsize=10_000)
+@functools.lru_cache(maxsize=100_000)
 def _parse_stored_key(key: str) -> TableAsset | None:
-    """Parse a key as event_logs stores it. Cached: all runs name the same keys, and parsing one is slow."""
+    """Parse a key as event_logs stores it. Cached: parsing one is slow, and all runs name the same, six a table."""
     found = AssetKey.from_db_string(key)
     return parse_asset_key(found.path) if found else None
 

@@ -11,10 +11,11 @@ from dagster import DagsterEventType, DagsterInstance
 
 from aggregation_pipeline.batch_jobs.deleted_runs import DELETED
 from aggregation_pipeline.batch_jobs.live_updates import LiveUpdates
-from aggregation_pipeline.batch_jobs.mirror import mirror_run, mirror_runs, owner_of
+from aggregation_pipeline.batch_jobs.mirror import mirror_runs, owner_of, row_of
 from aggregation_pipeline.batch_jobs.reconcile import reconcile
-from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, OpenRepository, postgres_repository
+from aggregation_pipeline.batch_jobs.repository import OpenRepository, postgres_repository
 from aggregation_pipeline.postgres.engine import create_engine
+from aggregation_pipeline.runs.model import BatchJobRow
 from aggregation_pipeline_tests.support.runs import JOB_TYPE, FakeTable, create, report, rows
 
 PLATFORMS = {"baidu": "baidu"}
@@ -22,17 +23,11 @@ BAIDU = FakeTable("baidu", 30)
 
 
 def live_updates(open_repository: OpenRepository) -> LiveUpdates:
-    def write(instance: DagsterInstance, run_id: str, opened: BatchJobRepository) -> object:
-        return mirror_run(
-            instance,
-            run_id,
-            repository=opened,
-            owner=owner_of(instance, "prod"),
-            platforms=PLATFORMS,
-            job_type=JOB_TYPE,
-        )
+    return LiveUpdates(open_repository, lambda: None, read)
 
-    return LiveUpdates(open_repository, lambda: None, write)
+
+def read(instance: DagsterInstance, run_id: str) -> BatchJobRow | None:
+    return row_of(instance, run_id, owner=owner_of(instance, "prod"), platforms=PLATFORMS, job_type=JOB_TYPE)
 
 
 def repository_of(engine: sa.Engine) -> OpenRepository:
@@ -98,9 +93,23 @@ def test_a_batch_jobs_that_hangs_costs_a_run_time_only_at_its_beginning_and_at_i
 
 @pytest.mark.parametrize("error", [ValueError("of anybody"), OSError(28, "No space left on device")])
 def test_no_error_of_a_write_reaches_the_run(dagster_instance: DagsterInstance, engine: sa.Engine, error: Exception):
-    def write(*_: object) -> object:
+    def fail(*_: object) -> BatchJobRow | None:
         raise error
 
     run = create(dagster_instance, [BAIDU], DagsterEventType.RUN_START)
-    LiveUpdates(repository_of(engine), lambda: None, write).start(dagster_instance, run.run_id)
+    LiveUpdates(repository_of(engine), lambda: None, fail).start(dagster_instance, run.run_id)
     report(dagster_instance, run, DagsterEventType.RUN_SUCCESS)
+
+
+def test_events_that_take_longer_to_read_than_a_write_may_take_are_written(
+    dagster_instance: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("aggregation_pipeline.batch_jobs.live_updates.WRITE_SECONDS", 1.0)
+
+    def read_slowly(instance: DagsterInstance, run_id: str) -> BatchJobRow | None:
+        time.sleep(1.5)
+        return read(instance, run_id)
+
+    run = create(dagster_instance, [BAIDU], DagsterEventType.RUN_START)
+    LiveUpdates(repository_of(engine), lambda: None, read_slowly).start(dagster_instance, run.run_id)
+    assert rows(engine)[run.run_id].status == "in_progress"
