@@ -10,14 +10,16 @@ from pydantic import Field
 
 from aggregation_pipeline.component.attributes_schema import describe_tables
 from aggregation_pipeline.component.inline_tables import document_of
+from aggregation_pipeline.component.neighbours import refuse_clashes
+from aggregation_pipeline.component.own_settings import settings_of
 from aggregation_pipeline.component.scaffolder import AggregationScaffolder
+from aggregation_pipeline.config.durations import NONE
 from aggregation_pipeline.config.loading import config_of, load_config
-from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.config.yaml.document import Document
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.project import Project, project_of
 from aggregation_pipeline.runs.asset_keys import Scope, segment
-from aggregation_pipeline.settings.base import Settings, load_settings
+from aggregation_pipeline.settings.base import Settings
 
 # `__` ends the name of a component in the name of an op.
 _NAME: Final = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*")
@@ -94,7 +96,13 @@ class AggregationComponent(Component, Model, Resolvable):
         config = load_config(path, *known) if document is None else config_of(document, *known)
         if config.node_files is not None:
             raise ConfigError(f"{path}: compat: node is for a deployment of its own: a component writes no such files.")
-        return project_of(config, settings, path, Scope(name, tuple(self.key_prefix)))
+        if not self.sensors:
+            # A sensor of the project around would do what its assets' conditions say.
+            entries = tuple(entry.model_copy(update={"catch_up": NONE}) for entry in config.tables)
+            config = config.model_copy(update={"tables": entries})
+        project = project_of(config, settings, path, Scope(name, tuple(self.key_prefix)))
+        refuse_clashes(context, project)
+        return project
 
     def _where(self, context: ComponentLoadContext) -> tuple[Path, Document | None]:
         """The file that holds the tables; with the document that they are where it is the component's own."""
@@ -113,12 +121,9 @@ class AggregationComponent(Component, Model, Resolvable):
         return document.path, document
 
     def _settings(self, name: str, path: Path) -> Settings:
-        given = {key.lower(): _text(value) for key, value in self.settings.items() if value is not None}
-        known = Settings.model_fields.keys() - {"aggregation_config"}
-        if unknown := [key for key in given if key not in known]:
-            wrong, names = unknown[0].upper(), [each.upper() for each in known]
-            raise ConfigError(f"settings: {wrong} is no variable of this package.{did_you_mean(wrong, names)}")
-        settings = load_settings(**given, aggregation_config=str(path))
+        settings = settings_of(self.settings, records_runs=self.batch_jobs).model_copy(
+            update={"aggregation_config": path}
+        )
         if settings.deployment_name == Settings.model_fields["deployment_name"].default:
             # Each component of a project has rows of its own in batch_jobs.
             settings = settings.model_copy(update={"deployment_name": name})
@@ -132,8 +137,3 @@ def _place(context: ComponentLoadContext) -> str:
     found = context.component_path
     name = found.file_path.stem if found.file_path.suffix else found.file_path.name
     return f"{name}_{found.instance_key}" if found.instance_key else name
-
-
-def _text(value: object) -> str:
-    """The value of a variable as it stands in an environment."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -24,6 +24,7 @@ attributes:
   # settings:
   #   DB_NAME: shop
   #   DB_PASSWORD: "{{{{ env.SHOP_DB_PASSWORD }}}}"
+  #   OSS_PREFIX: shop      # a folder of its own, where another component has tables of the same names
 
   # Begins the keys of all assets. Without it the table above is aggregation/orders.
   # key_prefix: [shop]

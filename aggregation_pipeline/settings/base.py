@@ -241,18 +241,16 @@ class Settings(
         return tuple(value for value in (*values, *passwords, *in_query, *self.alert_secrets) if value)
 
 
-def load_settings(**given: str) -> Settings:
+def load_settings() -> Settings:
     """Read the environment, and what it lacks from `.env` (or the file that AGGREGATION_ENV_FILE names).
-
-    `given` are variables, in small letters, that go before both.
 
     Raises:
         SettingsError: names every variable that is wrong, and what was expected. It never holds a secret's value.
     """
     restore_environment()
-    variables = read_environment(Settings.model_fields) | given
+    variables = read_environment(Settings.model_fields)
     warn_of_misspelled(Settings.model_fields)
-    return _validated(Settings, variables).with_source_variables(read_source_variables(Settings.model_fields))
+    return validated(Settings, variables).with_source_variables(read_source_variables(Settings.model_fields))
 
 
 def load_part(model: type[Model]) -> Model:
@@ -262,7 +260,7 @@ def load_part(model: type[Model]) -> Model:
         SettingsError: as for `load_settings`.
     """
     restore_environment()
-    return _validated(model, read_environment(model.model_fields))
+    return validated(model, read_environment(model.model_fields))
 
 
 def load_log_settings() -> LogSettings:
@@ -280,13 +278,18 @@ def load_source_settings(**given: str) -> SourceSettings:
     variables = read_environment(SourceSettings.model_fields) | given
     if "db_host" in given:
         variables.pop("db_socket", None)
-    settings = _validated(SourceSettings, variables)
+    settings = validated(SourceSettings, variables)
     if problems := settings.tls_problems():
         raise SettingsError("; ".join(problems))
     return settings
 
 
-def _validated(model: type[Model], variables: Mapping[str, str]) -> Model:
+def validated(model: type[Model], variables: Mapping[str, str]) -> Model:
+    """Make settings of the texts of variables.
+
+    Raises:
+        SettingsError: as for `load_settings`.
+    """
     try:
         return model.model_validate(variables)
     except ValidationError as error:

@@ -12,33 +12,41 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.env_file import parse_env_file, read_env_file
 from aggregation_pipeline.settings.log_once import log_once
-from aggregation_pipeline.settings.value_files import hand_down, read_value_files
+from aggregation_pipeline.settings.value_files import hand_down, is_read, read_value_files
 
 _log = logging.getLogger(__name__)
 
 # So many processes, each the child of the one before, write the file over their environment: `dagster dev`, its
 # daemon, the code server, a run.
 _PROCESSES: Final = 4
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-def read_environment(names: Iterable[str]) -> dict[str, str]:
+def read_environment(names: Iterable[str], own: Mapping[str, str] = NOTHING) -> dict[str, str]:
     """The values of the variables `names`, which are in small letters. An empty variable counts as not set.
 
     The case of a variable's name does not matter. The file is `.env` in the working folder, or the one that
     AGGREGATION_ENV_FILE names. NAME_FILE in either of them names a file that holds the value of NAME.
+
+    Args:
+        names: what is asked for.
+        own: variables in small letters, NAME_FILE among them, that take the place of those that are set; an empty one
+            takes it away.
 
     Raises:
         SettingsError: the file cannot be read, is not UTF-8, or has lines that are no assignments; NAME and NAME_FILE
             are both set, or what NAME_FILE names cannot be used.
     """
     names = list(names)
-    merged, where = _all_variables()
-    return {name: merged[name] for name in names if name in merged} | read_value_files(names, merged, where)
+    merged, where = _all_variables(own)
+    files = read_value_files([name for name in names if not is_read(name, own)], merged, where)
+    return {name: merged[name] for name in names if name in merged} | files
 
 
 def resolve_value_files(names: Iterable[str]) -> None:
@@ -52,10 +60,11 @@ def resolve_value_files(names: Iterable[str]) -> None:
     except SettingsError:
         # load_settings says what is wrong with .env.
         return
-    hand_down(os.environ, read_value_files([name.lower() for name in names], merged, where))
+    found = [name.lower() for name in names if not is_read(name)]
+    hand_down(os.environ, read_value_files(found, merged, where))
 
 
-def _all_variables() -> tuple[dict[str, str], dict[str, str]]:
+def _all_variables(own: Mapping[str, str] = NOTHING) -> tuple[dict[str, str], dict[str, str]]:
     """All variables that are set, by their names in small letters, and the place where each is set."""
     path, text, in_file = _read_file()
     environment = {name: value for name, value in os.environ.items() if value}
@@ -70,7 +79,11 @@ def _all_variables() -> tuple[dict[str, str], dict[str, str]]:
         set_here = {name.lower(): value for name, value in sorted(part.items(), reverse=True) if value}
         merged |= set_here
         where |= dict.fromkeys(set_here, place)
-    return merged, where
+    for name in own:
+        for replaced in (name, f"{name}_file", name.removesuffix("_file")):
+            merged.pop(replaced, None)
+    given = {name: value for name, value in own.items() if value}
+    return merged | given, where | dict.fromkeys(given, "settings")
 
 
 def env_file() -> Path:
@@ -78,13 +91,14 @@ def env_file() -> Path:
     return Path(os.environ.get("AGGREGATION_ENV_FILE") or ".env").absolute()
 
 
-def names_of_set_variables() -> list[str]:
-    """The names of all variables that are set, in the environment or in the file, in capitals.
+def names_of_set_variables(own: Mapping[str, str] = NOTHING) -> list[str]:
+    """The names of all variables that are set, in the environment, in the file or in `own`, in capitals.
 
     Raises:
         SettingsError: as for `read_environment`.
     """
-    return sorted({name.upper() for part in (_read_file()[2], os.environ) for name, value in part.items() if value})
+    parts = (_read_file()[2], os.environ, own)
+    return sorted({name.upper() for part in parts for name, value in part.items() if value})
 
 
 def _read_file() -> tuple[Path, str, dict[str, str]]:

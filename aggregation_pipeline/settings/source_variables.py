@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from aggregation_pipeline.config.sources import split_variable, variable_of
 from aggregation_pipeline.errors import SettingsError
-from aggregation_pipeline.settings.environment import names_of_set_variables, read_environment
+from aggregation_pipeline.settings.environment import NOTHING, names_of_set_variables, read_environment
 from aggregation_pipeline.settings.value_files import SUFFIX
 
 
@@ -33,26 +33,27 @@ class SourceVariables:
         return not self.values.keys().isdisjoint(("host", "socket", "kind"))
 
 
-def read_source_variables(others: Iterable[str]) -> dict[str, SourceVariables]:
+def read_source_variables(others: Iterable[str], own: Mapping[str, str] = NOTHING) -> dict[str, SourceVariables]:
     """The variables that are set, by source.
 
     Args:
         others: variables in small letters that have a meaning of their own.
+        own: as for `read_environment`.
 
     Raises:
         SettingsError: `.env` cannot be read.
     """
     by_source: dict[str, dict[str, str]] = defaultdict(dict)
-    for name, (source, key) in names_of_source_variables(others).items():
+    for name, (source, key) in names_of_source_variables(others, own).items():
         by_source[source][name.lower()] = key
-    return {source: _read(names) for source, names in by_source.items()}
+    return {source: _read(names, own) for source, names in by_source.items()}
 
 
-def names_of_source_variables(others: Iterable[str]) -> dict[str, tuple[str, str]]:
+def names_of_source_variables(others: Iterable[str], own: Mapping[str, str] = NOTHING) -> dict[str, tuple[str, str]]:
     """The variables of sources that are set, in capitals and without _FILE, each with its source and its key."""
-    own = {name.upper() for name in others}
-    names = {name if name in own else name.removesuffix(SUFFIX) for name in names_of_set_variables()}
-    return {name: found for name in sorted(names - own) if (found := split_variable(name))}
+    taken = {name.upper() for name in others}
+    names = {name if name in taken else name.removesuffix(SUFFIX) for name in names_of_set_variables(own)}
+    return {name: found for name in sorted(names - taken) if (found := split_variable(name))}
 
 
 def readable_variables(found: Mapping[str, SourceVariables]) -> list[str]:
@@ -60,9 +61,9 @@ def readable_variables(found: Mapping[str, SourceVariables]) -> list[str]:
     return [variable_of(source, key).lower() for source, variables in found.items() for key in variables.values]
 
 
-def _read(names: Mapping[str, str]) -> SourceVariables:
+def _read(names: Mapping[str, str], own: Mapping[str, str]) -> SourceVariables:
     try:
-        found = read_environment(names)
+        found = read_environment(names, own)
     except SettingsError as error:
         return SourceVariables(problem=str(error))
     return SourceVariables({names[name]: SecretStr(value) for name, value in found.items()})

@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from aggregation_pipeline.errors import SettingsError
@@ -33,11 +34,16 @@ def hand_down(environment: MutableMapping[str, str], values: Mapping[str, str]) 
     environment[MARK] = ",".join(sorted(marked))
 
 
+def is_read(name: str, own: Mapping[str, str] = MappingProxyType({})) -> bool:
+    """Whether a process before this one has put the value of a file into the environment, and `own` has no other."""
+    return name.upper() in _marked(os.environ) and not {name.lower(), name.lower() + SUFFIX.lower()} & own.keys()
+
+
 def read_value_files(names: Iterable[str], found: Mapping[str, str], where: Mapping[str, str]) -> dict[str, str]:
     """The values of those of the variables `names` that a file holds.
 
     Args:
-        names: in small letters.
+        names: in small letters, without those that `is_read`.
         found: all variables that are set, by their names in small letters.
         where: in which of two places each of them is set, in words.
 
@@ -46,10 +52,9 @@ def read_value_files(names: Iterable[str], found: Mapping[str, str], where: Mapp
     """
     values: dict[str, str] = {}
     problems: list[str] = []
-    marked = _marked(os.environ)
     for name in names:
         file = name + SUFFIX.lower()
-        if file not in found or name.upper() in marked:
+        if file not in found:
             continue
         if name in found:
             both = f"{name.upper()} (in {where[name]}) and {file.upper()} (in {where[file]})"

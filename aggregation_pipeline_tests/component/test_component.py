@@ -12,7 +12,9 @@ from dagster import AssetKey, AssetsDefinition, Definitions, ScaffoldRequest
 from dagster.components.core.component_tree import ComponentTreeException
 
 from aggregation_pipeline import AggregationComponent
+from aggregation_pipeline.component.own_settings import settings_of
 from aggregation_pipeline.component.scaffolder import AggregationScaffolder
+from aggregation_pipeline.settings.named_sources import NamedSources
 from aggregation_pipeline_tests.support.host_project import EXAMPLE, HostProject, new_host
 
 POSTGRES = "postgresql+psycopg2://nobody@127.0.0.1:9/none"
@@ -24,7 +26,7 @@ DAILY = """
     attributes:
       key_prefix: [warehouse]
       batch_jobs: true
-      settings: {DB_NAME: other, TIMEZONE: UTC, OSS_LINKS_IN_METADATA: true}
+      settings: {DB_NAME: other, TIMEZONE: UTC, OSS_LINKS_IN_METADATA: true, OSS_PREFIX: night}
       tables:
         orders: {partition: {column: created_at, every: day, start: 2026-01-01}, schedule: 0 3 * * *}
     post_processing:
@@ -94,7 +96,7 @@ def test_two_components_and_a_project_share_a_code_location_without_a_clash(host
 def test_what_is_switched_off_is_not_there(host: HostProject):
     host.write("shop/defs.yaml", DAILY.replace("batch_jobs: true", "schedules: false\n      sensors: false"))
     found = names(host.load())
-    assert (found["schedules"], found["sensors"]) == (set(), {"default_automation_condition_sensor"})
+    assert (found["schedules"], found["sensors"]) == (set(), set()), "no condition is left for a sensor of Dagster's"
     assert "shop_retention" in found["jobs"]
 
 
@@ -141,11 +143,68 @@ def test_a_file_is_read_from_the_folder_of_the_component(host: HostProject, tmp_
             "settings: DB_NAM is no variable .* Was DB_NAME meant",
         ),
         ("{tables: {a: {}}, settings: {DB_PORT: many}}", "DB_PORT"),
+        ("{tables: {a: {}}, settings: {RUNNER: celery}}", "settings: RUNNER is for a deployment of its own"),
+        ("{tables: {a: {}}, settings: {OSS_PREFIX: '{{ env.NONE_X }}'}}", "settings: OSS_PREFIX has no value"),
+        ("{tables: {a: {}}, settings: {DB_PASSWORD_FILE: /none}}", "DB_PASSWORD_FILE: /none cannot be read"),
     ],
 )
 def test_wrong_attributes_are_refused_in_words(host: HostProject, attributes: str, words: str):
     host.write("shop/defs.yaml", f"{TYPE}attributes: {attributes}\n")
     assert re.search(words, refused(host))
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        ("{name: shop, tables: {b: {}}}", "is called shop, as this one: give one of them a `name`"),
+        ("{tables: {a: {}}}", "has the asset aggregation/a, as this one: give one of them a `key_prefix`"),
+        (
+            "{key_prefix: [x], tables: {a: {}}}",
+            "writes its files to a/, as this one: give one of them another OSS_PREFIX",
+        ),
+        ("{key_prefix: [x], tables: {a: {}}, settings: {OSS_PREFIX: x}}", ""),
+    ],
+)
+def test_components_do_not_take_each_others_names_and_folders(host: HostProject, second: str, words: str):
+    for name, attributes in (("shop", "{tables: {a: {}}}"), ("night", second)):
+        host.write(f"{name}/defs.yaml", f"{TYPE}attributes: {attributes}\n")
+    if words:
+        assert words in refused(host)
+    else:
+        assert len(names(host.load())["schedules"]) == 4
+
+
+def test_variables_of_the_project_around_that_mean_something_else_change_nothing(
+    host: HostProject, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in {
+        "RUNNER": "gitlab", "EXECUTOR": "celery", "LOG_FORMAT": "console", "ALLOWED_HOSTS": "*", "STOP_SECONDS": "-1",
+        "COMPUTE_LOGS": "s3", "OIDC_ISSUER": "x", "SUPABASE_URL": "http://127.0.0.1:54321", "AGGREGATION_TABLES": "b",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    host.write("shop/defs.yaml", ORDERS)
+    assert "aggregation/orders" in names(host.load())["assets"]
+
+
+@pytest.mark.usefixtures("host")
+def test_settings_go_before_all_that_the_environment_says_of_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    bucket = {"BUCKET": "shop-exports", "REGION": "cn-hangzhou", "ACCESS_KEY_ID": "k", "ACCESS_KEY_SECRET": "s"}
+    monkeypatch.delenv("DB_HOST")
+    for name, value in {**{f"OSS_{key}": value for key, value in bucket.items()}, "DB_SOCKET": "/their.sock"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DB_PASSWORD", "theirs")
+    monkeypatch.setenv("DB_CRM_SOCKET", "/crm.sock")
+    (tmp_path / "password").write_text("ours\n")
+    own = {
+        "DB_HOST": "ours", "DB_PASSWORD_FILE": str(tmp_path / "password"), "STORAGE_DIR": str(tmp_path / "ours"),
+        "DB_CRM_HOST": "crm", "DB_CRM_USER": "u", "DB_CRM_NAME": "shop", "DB_CRM_PASSWORD": None,
+    }  # fmt: skip
+    settings = settings_of(own, records_runs=False)
+    assert (settings.db_host, settings.db_socket, settings.oss_bucket) == ("ours", None, None)
+    assert settings.db_password is not None
+    assert settings.db_password.get_secret_value() == "ours"
+    crm = NamedSources(settings, {}).of("crm")
+    assert (crm.db_host, crm.db_socket, crm.db_password.get_secret_value()) == ("crm", None, "")
 
 
 def test_recording_runs_needs_a_place(host: HostProject, monkeypatch: pytest.MonkeyPatch):
@@ -178,7 +237,8 @@ def test_what_is_scaffolded_loads_also_behind_another_component(host: HostProjec
     assert "shop_aggregate" in names(host.load())["jobs"]
     path = folder / "defs.yaml"
     AggregationScaffolder().scaffold(request(path, append=True))
-    path.write_text(path.read_text().replace("  # key_prefix", "  key_prefix", 1))
+    apart = "  settings: {OSS_PREFIX: shop}\n  key_prefix"
+    path.write_text(path.read_text().replace("  # key_prefix", apart, 1))
     assert {"shop_aggregate", "shop_1_aggregate"} <= names(host.load())["jobs"]
 
 
