@@ -24,9 +24,9 @@ class ConfiguredTable:
 
     Attributes:
         formats: the formats that the table is exported in.
-        source: returns the connection to MySQL when a run asks for it. Without one, only running fails, not loading.
+        source: returns where the database is when a run asks for it. Without one, only running fails, not loading.
         database: the connection's own database.
-        zone: of its schedule, of its windows without a partition, and of the MySQL session.
+        zone: of its schedule, of its windows without a partition, and of the database's session.
         partitions: None for a table that is read whole.
         crons: when it runs, in five fields; empty for a table that only people start.
         config: the YAML file with the entry.

@@ -38,9 +38,11 @@ class TableKeys(NamedTuple):
         return [self.table, *map(self.export, formats), self.manifest]
 
 
-def source_key(database: str, table: str, source: str | None = None, prefix: tuple[str, ...] = ()) -> AssetKey:
+def source_key(
+    database: str, table: str, source: str | None = None, prefix: tuple[str, ...] = (), kind: str = "mysql"
+) -> AssetKey:
     """Key of a source table: `mysql/<db>/<table>`, or `mysql/<source>/<db>/<table>` where the source has a name."""
-    return AssetKey([*prefix, *source_path(database, table, source)])
+    return AssetKey([*prefix, *source_path(database, table, source, kind)])
 
 
 def table_key(name: str) -> AssetKey:

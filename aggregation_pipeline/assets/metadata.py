@@ -13,6 +13,7 @@ from aggregation_pipeline.assets.display import markdown_cell, markdown_table, r
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.checks.results import counted_rows
 from aggregation_pipeline.export.publishing import ExportedWindow
+from aggregation_pipeline.formats.common.field_metadata import source_type
 from aggregation_pipeline.resources.publisher import Publisher
 from aggregation_pipeline.runs.tags import (
     ATTEMPT_KEY,
@@ -141,9 +142,8 @@ def _columns(
         comment = comments.get(origin[0], "") if len(origin) == 1 else ""
         # As text too: the open-source UI does not draw the lineage of columns.
         computed_from = f"from {', '.join(f'{source}.{column}' for column in origin)}" if origin else ""
-        mysql_type = (field.metadata or {}).get(b"mysql_type", b"?").decode()
         description = "; ".join(filter(None, (comment, computed_from))) or None
-        yield TableColumn(name, mysql_type, description=description)
+        yield TableColumn(name, source_type(field) or "?", description=description)
 
 
 def _format_metadata(exported: ExportedWindow, name: str, publisher: Publisher) -> Metadata:

@@ -1,4 +1,4 @@
-"""The MySQL tables that entries read, as assets that can be observed: the beginning of the lineage."""
+"""The source tables that entries read, as assets that can be observed: the beginning of the lineage."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +45,13 @@ def build_sources(tables: Sequence[ConfiguredTable]) -> list[AssetsDefinition]:
         observable = multi_observable_source_asset(
             name=tables[0].scope.named("observe_sources"),
             specs=[
-                source_spec(key, sources[key], tables[0].entry.source, [table.entry.name for table in tables])
+                source_spec(
+                    key,
+                    sources[key],
+                    tables[0].entry.source,
+                    [table.entry.name for table in tables],
+                    tables[0].entry.source_kind,
+                )
                 for key, tables in readers.items()
             ],
             can_subset=True,

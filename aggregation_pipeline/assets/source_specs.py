@@ -1,4 +1,4 @@
-"""The MySQL tables that entries read, as Dagster shows them."""
+"""The source tables that entries read, as Dagster shows them."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dagster import AssetKey, AssetSpec, MetadataValue
 
 from aggregation_pipeline.assets.keys import source_key
+from aggregation_pipeline.config.source_kinds import dialect_of
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.runs.asset_keys import SOURCES_GROUP
@@ -23,10 +24,13 @@ def sources_of(entry: TableEntry, database: str, prefix: tuple[str, ...] = ()) -
     `database` is the connection's own, for source tables that are named without one.
     """
     named = [TableName(table.database or database, table.name) for table in entry.shards]
-    return {source_key(str(table.database), table.name, entry.source, prefix): table for table in named}
+    kind = entry.source_kind
+    return {source_key(str(table.database), table.name, entry.source, prefix, kind): table for table in named}
 
 
-def source_spec(key: AssetKey, table: TableName, source: str | None = None, readers: Sequence[str] = ()) -> AssetSpec:
+def source_spec(
+    key: AssetKey, table: TableName, source: str | None = None, readers: Sequence[str] = (), kind: str = "mysql"
+) -> AssetSpec:
     """Return the asset of a source table.
 
     Args:
@@ -34,14 +38,15 @@ def source_spec(key: AssetKey, table: TableName, source: str | None = None, read
         table: with its database.
         source: the name of the database server, for tables of one that has a name.
         readers: the names of all entries that read the table.
+        kind: of the source.
     """
     where = f"{table.database}, in the source {source}" if source else table.database
     read_by = f" Read by {', '.join(readers)}." if readers else ""
     return AssetSpec(
         key,
         group_name=SOURCES_GROUP,
-        kinds={"mysql", "table"},
-        description=f"The MySQL table {table.name} of {where}, read and never written.{read_by}",
+        kinds={kind, "table"},
+        description=f"The {dialect_of(kind).title} table {table.name} of {where}, read and never written.{read_by}",
         metadata={TABLE_NAME_KEY: str(table)} | ({SOURCE_KEY: source} if source else {}),
     )
 

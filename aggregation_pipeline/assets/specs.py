@@ -37,7 +37,7 @@ def table_specs(table: ConfiguredTable) -> list[AssetSpec]:
     spec = AssetSpec(
         table.keys.table,
         deps=list(sources),
-        kinds={"mysql", "python"},
+        kinds={entry.source_kind, "python"},
         description=table_description(table),
         metadata=metadata | {TABLE_NAME_KEY: source_name},
         freshness_policy=_freshness(entry),

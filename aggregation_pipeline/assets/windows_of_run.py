@@ -27,7 +27,7 @@ class RequestedWindow:
     Attributes:
         name: the name of the window.
         logical_time: the moment that it is read as of.
-        zone: of the MySQL session.
+        zone: of the database's session.
         partition: the rows that are read; None for a table that is read whole.
     """
 

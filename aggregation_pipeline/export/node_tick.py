@@ -1,7 +1,7 @@
 """The files of a tick in the shape of the Node.js service, made from what its tables have published.
 
-MySQL is not asked again: rows come from the stored extracts, a table at a time. A table that failed has its error in
-the JSON file, as there.
+The database is not asked again: rows come from the stored extracts, a table at a time. A table that failed has its
+error in the JSON file, as there.
 """
 
 import shutil

@@ -32,7 +32,7 @@ class ExportedWindow:
     Attributes:
         manifest: the one in force in the store.
         files: those of the manifest that this run rendered.
-        schemas: by dataset; each field's metadata holds the MySQL type.
+        schemas: by dataset; each field's metadata holds the type in the source.
         preview: the first rows of the summary, None without one. Detail rows may be personal data and have no preview.
         seconds: by stage (`read`, `render`, `publish`). `render` is what was left to render when all rows were read.
         check_results: of the rows, unless the stored extract was rendered again; and of the stable names.

@@ -1,4 +1,4 @@
-"""What a table is called in Dagster: its asset keys, its op and its group. MySQL allows more characters in a name.
+"""What a table is called in Dagster: its asset keys, its op and its group. Databases allow more characters in a name.
 
 Keys are tuples of their parts, so that modules without Dagster can use them; `assets/keys.py` makes `AssetKey`s of
 them. This is the only place where the form of a key is written or parsed.
@@ -23,7 +23,7 @@ OUTPUTS: Final = (*FORMAT_NAMES, MANIFEST)
 SOURCES_GROUP: Final = "sources"
 # The group of the files in the shape of the Node.js service, which belong to a tick and to no one table.
 NODE_FILES_GROUP: Final = "node_files"
-_TABLE, _EXPORT, _SOURCE, _NODE_FILES = "aggregation", "export", "mysql", "node_files"
+_TABLE, _EXPORT, _NODE_FILES = "aggregation", "export", "node_files"
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,12 @@ def segment(name: str) -> str:
     return f"{slug}_{digest}" if slug else f"t_{digest}"
 
 
-def source_path(database: str, table: str, source: str | None = None) -> tuple[str, ...]:
-    """Key of a source table: `mysql/<db>/<table>`, or `mysql/<source>/<db>/<table>` where the source has a name."""
-    return (_SOURCE, *([source] if source else []), segment(database), segment(table))
+def source_path(database: str, table: str, source: str | None = None, kind: str = "mysql") -> tuple[str, ...]:
+    """Key of a source table: `mysql/<db>/<table>`, or `mysql/<source>/<db>/<table>` where the source has a name.
+
+    It begins with the kind of the source.
+    """
+    return (kind, *([source] if source else []), segment(database), segment(table))
 
 
 def table_path(table: str) -> tuple[str, ...]:
@@ -152,7 +155,7 @@ def require_unique(entries: Iterable[TableEntry], database: Callable[[str | None
         for table in entry.shards:
             place = (table.database or database(source), table.name)
             described = f"the source table {'.'.join((source, *place) if source else place)!r}"
-            paths[source_path(*place, source)] = described
+            paths[source_path(*place, source, entry.source_kind)] = described
         for path, description in paths.items():
             other = seen.setdefault(path, description)
             if other != description:

@@ -177,7 +177,7 @@ class Settings(
 
     @property
     def zone(self) -> ZoneInfo:
-        """The time zone of schedules, windows and the MySQL session."""
+        """The time zone of schedules, windows and the database's session."""
         return ZoneInfo(self.timezone)
 
     @property

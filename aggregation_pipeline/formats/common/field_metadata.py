@@ -1,6 +1,7 @@
-"""What the reader noted on a column: its MySQL type, its comment, and whether a sum over it means something.
+"""What the reader noted on a column: its type in the source, its comment, and whether a sum over it means something.
 
-The notes are the metadata of the Arrow field: `mysql_type`, `comment`, `alias` and `adds_up`.
+The notes are the metadata of the Arrow field: `mysql_type` (`source_type` where the source is no
+MySQL), `comment`, `alias` and `adds_up`.
 """
 
 import re
@@ -12,8 +13,13 @@ _TEMPORAL_TYPES = frozenset({"TIME", "DATE", "DATETIME", "TIMESTAMP", "YEAR"})
 
 
 def mysql_type(field: pa.Field) -> str:
-    """Return the MySQL type as the reader noted it, such as `DECIMAL(10,2)`; empty where it is not known."""
+    """Return the MySQL type as the reader noted it, such as `DECIMAL(10,2)`; empty for another source."""
     return str((field.metadata or {}).get(b"mysql_type", b""), "utf-8")
+
+
+def source_type(field: pa.Field) -> str:
+    """Return the type in the source, in the words of its kind; empty where it is not known."""
+    return mysql_type(field) or str((field.metadata or {}).get(b"source_type", b""), "utf-8")
 
 
 def comment(field: pa.Field) -> str:
@@ -40,7 +46,7 @@ def is_temporal_text(field: pa.Field) -> bool:
     TIME reaches 838:59:59 and zero dates have no day, so both may arrive as text. It never holds a person's words.
     """
     return (
-        pa.types.is_string(field.type) and re.split(r"\W", mysql_type(field), maxsplit=1)[0].upper() in _TEMPORAL_TYPES
+        pa.types.is_string(field.type) and re.split(r"\W", source_type(field), maxsplit=1)[0].upper() in _TEMPORAL_TYPES
     )
 
 
@@ -57,5 +63,5 @@ def is_always_finite(field: pa.Field) -> bool:
 
 def fraction_digits(field: pa.Field) -> int:
     """Return the declared digits after the second; Arrow's six where the type is not known."""
-    declared = re.fullmatch(r"(?:DATETIME|TIMESTAMP)(?:\((\d)\))?", mysql_type(field).upper())
+    declared = re.fullmatch(r"(?:DATETIME|TIMESTAMP)(?:\((\d)\))?", source_type(field).upper())
     return int(declared[1] or 0) if declared else 6

@@ -4,7 +4,7 @@ from openpyxl.styles import Alignment
 from openpyxl.worksheet.worksheet import Worksheet
 
 from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.formats.common.field_metadata import comment, mysql_type
+from aggregation_pipeline.formats.common.field_metadata import comment, source_type
 from aggregation_pipeline.formats.excel.cell_text import plain_cell_text
 from aggregation_pipeline.formats.excel.labels import Words
 from aggregation_pipeline.formats.excel.sheets import BOLD
@@ -54,7 +54,7 @@ def _masks(dataset: Dataset, words: Words) -> list[tuple[str, str | int]]:
 
 def _columns(dataset: Dataset) -> str:
     """Return names and types; one column a line where any column has a comment."""
-    typed = [f"{field.name} {mysql_type(field)}".rstrip() for field in dataset.schema]
+    typed = [f"{field.name} {source_type(field)}".rstrip() for field in dataset.schema]
     comments = [comment(field) for field in dataset.schema]
     if not any(comments):
         return ", ".join(typed)

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from aggregation_pipeline.extract import Dataset
 from aggregation_pipeline.formats.common.batches import slices
-from aggregation_pipeline.formats.common.field_metadata import mysql_type
+from aggregation_pipeline.formats.common.field_metadata import source_type
 from aggregation_pipeline.formats.common.rows import Escaped, Piece, row_chunks
 from aggregation_pipeline.formats.json_file import JSON_ESCAPES
 from aggregation_pipeline.formats.node.totals import Totals
@@ -56,7 +56,7 @@ class NodeDocument:
                 # The first row has no comma before it.
                 self._file.write(chunk[skipped:])
                 skipped = 0
-        schema = [{"Field": field.name, "Type": mysql_type(field).lower()} for field in dataset.schema]
+        schema = [{"Field": field.name, "Type": source_type(field).lower()} for field in dataset.schema]
         metadata = {"schema": schema, "totalRecords": dataset.rows, "lastUpdated": self._stamp}
         self._write(f'\n], "metadata": {_text(metadata)}}}')
 
