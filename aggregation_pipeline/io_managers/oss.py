@@ -4,6 +4,7 @@ It is not a UPathIOManager: that class deletes a local file at the same relative
 asset, and refuses backfills in a single run.
 """
 
+import typing
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -85,9 +86,14 @@ class ValuesIOManager(IOManager):
         table = table_of(context)
         if table is not None:
             return self._tables.load(context, table, annotation)
+        if typing.get_origin(annotation) is list and not context.has_asset_key:
+            # Of an input that several outputs go to, each is asked for by itself.
+            (annotation,) = typing.get_args(annotation)
         wanted = wanted_by(annotation)
         if wanted is None:
-            raise StorageError(f"input {context.name!r} is annotated as {annotation}; annotate it as {annotations()}.")
+            raise StorageError(
+                f"input {context.name!r} is annotated as {_shown(annotation)}; annotate it as {annotations()}."
+            )
         bases = bases_of(context, self._prefix)
         found: dict[str | None, object] = {}
         missing: list[str] = []
@@ -145,7 +151,11 @@ class ValuesIOManager(IOManager):
                             f"{name} holds {holds} ({self._store.uri(base + extension)}), and {wanted.name} is asked"
                             " for: annotate the input by what the asset returns."
                         )
-                    return read_value(path, extension, wanted.kind)
+                    try:
+                        return read_value(path, extension, wanted.kind)
+                    except StorageError as error:
+                        problem = f"{name} ({self._store.uri(base + extension)}): {error}."
+                    raise StorageError(problem)
         raise StorageMissingError(f"nothing is stored of {name}")
 
     def _metadata(self, stored: list[tuple[StoredObject, Written]], *, partitioned: bool) -> dict[str, Any]:
@@ -199,6 +209,10 @@ def _by_partition(obj: object, bases: Mapping[str | None, str], name: str) -> di
         f" them ({some_of(sorted(map(str, wanted)), _MISSING_SHOWN)}); {found or f'a {type(obj).__qualname__}'} was"
         " returned. With BackfillPolicy.multi_run() each partition has a run of its own."
     )
+
+
+def _shown(annotation: object) -> str:
+    return annotation.__qualname__ if isinstance(annotation, type) else str(annotation)
 
 
 def _mapping(found: Mapping[str | None, object], wanted: Wanted, context: InputContext) -> object:

@@ -32,6 +32,8 @@ def from_pandas(frame: pd.DataFrame) -> pa.Table:
     """
     _refuse_names(frame)
     parts = _parts(frame)
+    _refuse_two_missing(parts)
+    _refuse_attributes(frame.attrs)
     arrow_columns = [number for number, (_, part) in enumerate(parts) if isinstance(part.dtype, pd.ArrowDtype)]
     objects = {
         number: column for number, (what, part) in enumerate(parts) if (column := as_objects(part, what)) is not None
@@ -168,6 +170,33 @@ def _refuse_changed(frame: pd.DataFrame, found: pd.DataFrame) -> None:
                 f"{what} of the DataFrame (dtype {dtype}) would come back as dtype {other}. Convert it first, as by"
                 " astype()"
             )
+
+
+def _refuse_two_missing(parts: Sequence[tuple[str, Values]]) -> None:
+    """Refuse NaN in a column of nullable floats, which pandas would load as <NA>."""
+    for what, values in parts:
+        if (
+            isinstance(values.dtype, pd.Float32Dtype | pd.Float64Dtype)
+            and np.isnan(values.to_numpy(float, na_value=0)).any()
+        ):
+            raise StorageError(
+                f"{what} of the DataFrame (dtype {values.dtype}) holds NaN, which would come back as <NA>. Make it a"
+                " column of numpy's floats by astype('float64'), or replace NaN"
+            )
+
+
+def _refuse_attributes(attributes: Mapping[Any, Any]) -> None:
+    """Refuse `attrs` that JSON does not give back as they are, such as tuples and keys that are no texts."""
+    try:
+        if json.loads(json.dumps(attributes)) == attributes:
+            return
+    except (TypeError, ValueError, RecursionError):
+        # Their text may quote values.
+        pass
+    raise StorageError(
+        "attrs of the DataFrame would not come back as they are: they may hold what JSON has, with texts as keys. Take"
+        " the others out: frame.attrs.pop(key)"
+    )
 
 
 def _without_rows(table: pa.Table) -> pa.Table:

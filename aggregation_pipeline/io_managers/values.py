@@ -186,14 +186,23 @@ def read_value(path: Path, extension: str, wanted: Kind | None) -> object:
     """Return the content of a file as `wanted`, which fits to the extension; None for the kind that was stored.
 
     Raises:
-        StorageError: rows of polars' own types cannot be had as others.
+        StorageError: rows of polars' own types cannot be had as others; or somebody else has changed the file.
     """
     if extension == NONE:
         return None
     if extension == BYTES:
         return path.read_bytes()
-    if extension == TEXT:
-        return path.read_bytes().decode("utf-8")
+    try:
+        return path.read_bytes().decode("utf-8") if extension == TEXT else _read_rows(path, wanted)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        # Arrow's OSErrors have no number; those of a disk do. Their text may quote values.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+    what = "text in UTF-8" if extension == TEXT else "whole Parquet file"
+    raise StorageError(f"what is stored is no {what}: something else has changed it. Materialize it anew")
+
+
+def _read_rows(path: Path, wanted: Kind | None) -> object:
     stored = kind_of_file(path)
     kind = wanted or typing.cast("Kind", stored or "arrow")
     if stored == "polars" and kind in ("polars", "lazy"):

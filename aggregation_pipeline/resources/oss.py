@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from dagster import Config, ConfigurableResource
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.messages import describe_problem
 from aggregation_pipeline.settings.oss import OssSettings
@@ -59,6 +60,17 @@ class OSSFields(Config):
     part_mib: int | None = Field(default=None, description="MiB of such a part. Default: 8.")
     temp_dir: str | None = Field(default=None, description="For files on their way. Default: the system's.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, values: object) -> object:
+        # Dagster's resources take any name and drop what they do not know, so files would go elsewhere.
+        for name in values if isinstance(values, dict) else ():
+            if name not in cls.model_fields:
+                raise SettingsError(
+                    f"{cls.__name__}: {name} is none of its fields.{did_you_mean(name, cls.model_fields)}"
+                )
+        return values
+
     @field_validator("bucket", "region", "endpoint", "link_endpoint")
     @classmethod
     def _refuse_users(cls, value: str | None, info: ValidationInfo) -> str | None:
@@ -76,11 +88,7 @@ class OSSFields(Config):
         Raises:
             SettingsError: neither a bucket nor a folder is given, or both; or the text of a secret.
         """
-        if (self.bucket is None) == (self.folder is None):
-            raise SettingsError(
-                f"{type(self).__name__} needs either a bucket or a folder:"
-                f" {'neither is' if self.bucket is None else 'both are'} given."
-            )
+        self._refuse_two_places()
         # Dagster shows these values in its UI, and keeps them in its storage.
         given = self._resolved_config_dict  # type: ignore[attr-defined]  # of every resource that has these fields
         if shown := [name for name in _SECRETS if isinstance(given.get(name), str) and given[name]]:
@@ -96,6 +104,7 @@ class OSSFields(Config):
         Raises:
             SettingsError: a field is missing or wrong; the message names it.
         """
+        self._refuse_two_places()
         if self.folder is not None:
             return FolderStore(Path(self.folder))
         given = {f"oss_{name}": value for name in OSSFields.model_fields if (value := getattr(self, name)) is not None}
@@ -112,6 +121,15 @@ class OSSFields(Config):
             words = "; ".join(problems)
             raise SettingsError(f"{type(self).__name__}: {_VARIABLE.sub(lambda found: found[1].lower(), words)}")
         return _bucket(options)
+
+    def _refuse_two_places(self) -> None:
+        if (self.bucket is None) == (self.folder is None):
+            raise SettingsError(
+                f"{type(self).__name__} needs either a bucket or a folder:"
+                f" {'neither is' if self.bucket is None else 'both are'} given."
+            )
+        if self.folder == "":
+            raise SettingsError(f"{type(self).__name__}: folder is empty, and would be the folder that Python runs in.")
 
     @property
     def working_folder(self) -> Path:

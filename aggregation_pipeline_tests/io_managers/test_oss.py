@@ -15,6 +15,8 @@ from dagster import (
     DagsterInstance,
     DailyPartitionsDefinition,
     Definitions,
+    DynamicOut,
+    DynamicOutput,
     asset,
     job,
     op,
@@ -104,6 +106,58 @@ def test_what_ops_return_belongs_to_their_run(instance: DagsterInstance, folder:
     assert stored(tmp_path) == [f"{result.run_id}.run/first/result.parquet"]
 
 
+def test_an_op_gets_a_list_of_what_several_outputs_hold(instance: DagsterInstance, folder: OSSIOManager):
+    @op(out=DynamicOut())
+    def several():
+        yield from (DynamicOutput(text, mapping_key=text) for text in ("a", "b"))
+
+    @op
+    def twice(text: str):
+        return text * 2
+
+    @op
+    def joined(texts: list[str]) -> None:
+        assert sorted(texts) == ["aa", "bb"]
+
+    @job(resource_defs={"io_manager": folder.get_resource_definition()})
+    def fan():
+        joined(several().map(twice).collect())
+
+    assert fan.execute_in_process(instance=instance).success
+
+
+def test_what_somebody_else_has_changed_is_said_with_its_place(
+    instance: DagsterInstance, folder: OSSIOManager, tmp_path: Path
+):
+    @asset
+    def rows() -> Any:
+        return pl.DataFrame({"a": [1]})
+
+    @asset
+    def text() -> str:
+        return "x"
+
+    @asset
+    def of_rows(rows: pl.DataFrame): ...
+
+    @asset
+    def of_text(text: str): ...
+
+    assets = [rows, text, of_rows, of_text]
+    run(instance, folder, *assets, selection=[rows, text])
+    for name in ("rows.parquet", "text.txt"):
+        path = tmp_path / "store" / name
+        path.chmod(0o644)
+        path.write_bytes(b"\xff geheim")
+    for asked, words in {
+        of_rows: r"asset rows \(file://.*rows.parquet\): what is stored is no whole Parquet file",
+        of_text: r"asset text \(file://.*text.txt\): what is stored is no text in UTF-8",
+    }.items():
+        with pytest.raises(StorageError, match=words) as error:
+            run(instance, folder, *assets, selection=[asked])
+        assert "geheim" not in str(error.value)
+
+
 def test_what_cannot_be_stored_or_loaded_is_said_with_the_asset_and_the_remedy(
     instance: DagsterInstance, folder: OSSIOManager
 ):
@@ -129,7 +183,7 @@ def test_what_cannot_be_stored_or_loaded_is_said_with_the_asset_and_the_remedy(
     for selected, words in {
         listed: r"asset listed returned what cannot be stored: a builtins.list is not stored: a pandas DataFrame",
         rows: r"asset content holds bytes \(file://.*content.bin\), and pandas.DataFrame is asked for",
-        number: r"input 'content' is annotated as <class 'int'>; annotate it as .*pyarrow.Table, .*polars.DataFrame",
+        number: r"input 'content' is annotated as int; annotate it as .*pyarrow.Table, .*polars.DataFrame",
         never: r"Nothing is stored of asset listed, which input 'listed' needs. Materialize it first",
     }.items():
         with pytest.raises(StorageError, match=words):
@@ -242,6 +296,8 @@ def test_a_table_of_another_code_location_says_that_it_is_none_yet(instance: Dag
         ),
         ({"bucket": "b", "link_endpoint": "key:geheim@oss"}, "OSSIOManager: link_endpoint holds an @"),
         ({"bucket": "oss://key:geheim@b"}, "OSSIOManager: bucket holds an @"),
+        ({"folder": "a", "prefx": "geheim"}, "OSSIOManager: prefx is none of its fields. Was prefix meant"),
+        ({"folder": ""}, "OSSIOManager: folder is empty"),
     ],
 )
 def test_wrong_fields_are_refused_when_the_project_loads(fields: dict[str, Any], words: str):

@@ -64,6 +64,8 @@ def test_a_folder_stands_for_the_bucket_on_a_laptop(tmp_path: Path):
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
+        ({}, "OSSResource needs either a bucket or a folder: neither is given"),
+        ({"bucket": "shop", "folder": "a"}, "OSSResource needs either a bucket or a folder: both are given"),
         ({"bucket": "shop"}, "bucket set, but region, access_key_id, access_key_secret missing"),
         ({"bucket": "Shop_", "region": REGION, **KEY}, "bucket 'Shop_' is no bucket name: 3 to 63"),
         ({"bucket": "shop", "region": REGION, **KEY, "acl": "open"}, "acl: one of private, default is expected, found"),
@@ -77,7 +79,7 @@ def test_a_folder_stands_for_the_bucket_on_a_laptop(tmp_path: Path):
 def test_a_wrong_field_is_named_as_the_user_wrote_it(fields: dict[str, Any], words: str):
     with pytest.raises(SettingsError, match=words) as error:
         _ = OSSResource(**fields).store
-    assert str(error.value).startswith("OSSResource: ")
+    assert str(error.value).startswith("OSSResource")
     assert "geheim" not in f"{error.value} {OSSResource(**fields)!r}"
     assert "OSS_" not in str(error.value)
 
