@@ -90,12 +90,6 @@ ARROW = [
 ]
 
 
-def with_attributes(attributes: dict[Any, Any]) -> pd.DataFrame:
-    frame = pd.DataFrame({"a": [1]})
-    frame.attrs = attributes
-    return frame
-
-
 def again(value: object, folder: Path, kind: Any = None) -> Any:
     assert write_value(value, folder / "value").extension == FRAME
     return read_value(folder / "value", FRAME, kind)
@@ -293,12 +287,6 @@ def test_other_programs_read_a_plain_file(tmp_path: Path):
             pl.DataFrame({"ok": [1], "s": pl.Series([[]], dtype=pl.List(pl.Struct([])))}),
             "column 's' holds structs",
         ),
-        (
-            pd.DataFrame({"f": pd.arrays.FloatingArray(np.array([1.0, np.nan, 0]), np.array([False, False, True]))}),
-            "column 'f' of the DataFrame .dtype Float64. holds NaN, which would come back as <NA>",
-        ),
-        (with_attributes({"span": (1, 2)}), "attrs of the DataFrame would not come back"),
-        (with_attributes({"geheim": np.zeros(2)}), "attrs of the DataFrame would not come back"),
         (pl.DataFrame(height=3), "without columns the number of rows would be lost"),
         ("geheim\ud800", "the text has half of a character .a lone surrogate. at position 6"),
     ],

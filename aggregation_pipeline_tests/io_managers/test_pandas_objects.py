@@ -142,6 +142,21 @@ def test_arrays_of_numpy_come_back_as_arrays_of_their_dtype(tmp_path: Path):
             again(pd.DataFrame({"a": objects(wrong)}), tmp_path)
 
 
+@pytest.mark.parametrize("attributes", [{"span": (1, 2)}, {1: "a"}, {"geheim": np.zeros(2)}])
+def test_attributes_of_a_frame_are_what_json_has(attributes: dict[Any, Any], tmp_path: Path):
+    frame = pd.DataFrame({"a": [1]})
+    frame.attrs = attributes
+    with pytest.raises(StorageError, match="attrs of the DataFrame would not come back as they are") as error:
+        write_value(frame, tmp_path / "value")
+    assert "geheim" not in str(error.value)
+
+
+def test_nan_beside_na_is_refused(tmp_path: Path):
+    floats = pd.arrays.FloatingArray(np.array([1.0, np.nan, 0]), np.array([False, False, True]))
+    with pytest.raises(StorageError, match=r"column 'f' of the DataFrame \(dtype Float64\) holds NaN"):
+        write_value(pd.DataFrame({"f": floats}), tmp_path / "value")
+
+
 def test_what_could_be_written_alone_is_refused_too(tmp_path: Path):
     frame = pd.DataFrame({"a": pd.Categorical([uuid.UUID(int=5)])})
     with pytest.raises(StorageError, match=r"column 'a' is of the Arrow type dictionary.*, which Parquet cannot hold"):

@@ -113,17 +113,24 @@ def refuse_windows(sql: str) -> None:
     Raises:
         ExpressionError: says why.
     """
-    if "over" not in sql.casefold():
-        return
-    import sqlglot
-    from sqlglot import exp
-
-    tree = sqlglot.parse_one(f"SELECT 1 ORDER BY {sql}", read="mysql")
-    if any(window.find_ancestor(exp.Query) is tree for window in tree.find_all(exp.Window)):
+    if any(token.name == "over" for token in tokenize(sql)[0]) and _has_window(sql):
         raise ExpressionError(
             "of several tables read as one, each table is read by itself, so a window function would number or sum"
             " the rows of one; leave it out, or compute it from the detail rows"
         )
+
+
+def _has_window(sql: str) -> bool:
+    """Whether a window function looks at the rows of the entry, and not at those of a sub-select."""
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    try:
+        tree = sqlglot.parse_one(f"SELECT 1 ORDER BY {without_hints(sql)}", read=dialect_in_use().sqlglot)
+    except (SqlglotError, RecursionError):
+        return True
+    return any(window.find_ancestor(exp.Query) is tree for window in tree.find_all(exp.Window))
 
 
 def _split(sql: str) -> SplitAggregate:
