@@ -108,7 +108,7 @@ def build_definitions(
 
 def _begin_run(project: Project, instance: DagsterInstance, run_id: str) -> None:
     """What happens in the process of a run before its first table."""
-    set_pool_limits(instance, pool_limits(project))
+    set_pool_limits(instance, pool_limits(project), project.settings.deployment_name)
     project.live_updates("aggregation run").start(instance, run_id)
 
 

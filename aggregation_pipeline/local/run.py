@@ -131,7 +131,7 @@ def _run_job(
 ) -> RunResult:
     job, spec = launch.group.name, launch.spec
     run_id = str(uuid4())
-    set_pool_limits(instance, pool_limits(project))
+    set_pool_limits(instance, pool_limits(project), project.settings.deployment_name)
     project.live_updates(f"aggregation run {run_id[:8]}").start_before_run(instance, run_id)
     assets = select_assets(project, launch.names, formats)
     succeeded = _execute(project, definitions, instance, run_id, job, assets, spec)
