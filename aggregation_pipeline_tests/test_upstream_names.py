@@ -29,7 +29,7 @@ from dagster._core.remote_representation.external import RemoteRepository, Remot
 from dagster._core.remote_representation.grpc_server_registry import GrpcServerRegistry
 from dagster._core.storage import tags
 from dagster._core.storage.event_log.base import EventLogStorage
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.event_log.schema import AssetKeyTable, SqlEventLogStorageTable
 from dagster._core.storage.runs.schema import RunsTable
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRequestContext
@@ -127,6 +127,8 @@ def test_dagsters_storage_has_what_rows_and_alerts_are_read_from():
     assert RunsTable.name == "runs"
     assert {"run_id", "status"} <= set(RunsTable.c.keys())
     assert {"id", "run_id", "event", "dagster_event_type", "timestamp"} <= set(SqlEventLogStorageTable.c.keys())
+    columns = {"asset_key", "last_materialization", "last_run_id", "last_materialization_timestamp", "wipe_timestamp"}
+    assert columns <= set(AssetKeyTable.c.keys())
 
 
 def test_dagsters_tags_are_what_is_stored():

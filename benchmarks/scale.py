@@ -1,7 +1,8 @@
 """Simulate a large deployment: `python -m benchmarks.scale [--rows N] [--tables N] [--runs N]`.
 
-A month of batch_jobs, what a run leaves in Dagster's storage, a run of many tables from a source that answers at once,
-and the requests of a window to OSS. Prints the figures that docs/scale.md has, and judges none: they are for planning.
+A month of batch_jobs, what a run leaves in Dagster's storage, what the code server says of many tables, a run of them
+from a source that answers at once, and the requests of a window to OSS. Prints the figures that docs/scale.md has, and
+judges none: they are for planning.
 """
 
 import argparse
@@ -72,6 +73,7 @@ def main() -> None:
         setup = _Setup(source, new_database, progress.print)
         batch_jobs(setup, given.rows)
         storage(setup, given.runs)
+        messages(setup, given.tables)
         tables(setup, given.tables)
         requests(setup)
 
@@ -155,6 +157,15 @@ def storage(setup: _Setup, count: int) -> None:
 def _sizes(engine: sa.Engine) -> dict[str, int]:
     with engine.connect() as connection:
         return {str(name): int(size) for name, size in connection.execute(sa.text(_SIZES))}
+
+
+def messages(setup: _Setup, count: int) -> None:
+    """Describe a tenth of so many tables and all of them, as the code server does for the other processes."""
+    for number in (count // 10, count):
+        setup.say(f"messages: of {number:,} tables")
+        sample = probe("loading:described", count=number)()
+        sizes = ", ".join(f"{name} {size / number:,.0f} bytes a table" for name, size in sample.figures.items())
+        print(f"messages: {number:,} tables, {sample.client:,.1f} processor seconds with loading, {sizes}")
 
 
 def tables(setup: _Setup, count: int) -> None:

@@ -48,7 +48,7 @@ class MonitoredDefinitions:
 
     def segment(self, key: AssetKey) -> str | None:
         """Return the key segment of the table that an asset belongs to; None for any other asset."""
-        return segment_of_asset(key, dict.fromkeys(self.tables, ""))
+        return segment_of_asset(key, self.tables)
 
     def details(
         self, instance: DagsterInstance, key: AssetKey, secrets: Sequence[str], **more: str | None

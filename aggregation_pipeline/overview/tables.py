@@ -1,16 +1,15 @@
 """How the tables of a deployment are: what each has published last, how old that is, and how its last batch went.
 
-What is published comes from Dagster's asset records, one question for all tables. How a batch went comes from its row
+What is published comes from Dagster's table of assets, one question for all tables. How a batch went comes from its row
 of batch_jobs.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
-from dagster import AssetMaterialization, DagsterInstance
-from dagster._core.storage.event_log.base import AssetRecord
+from dagster import DagsterInstance
 
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.keys import table_key
@@ -22,7 +21,12 @@ from aggregation_pipeline.overview import values
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.runs.log_query import newest_partitions
 from aggregation_pipeline.runs.refresh_cursor import Asked, RefreshCursor
+from aggregation_pipeline.runs.stored_assets import StoredAsset, stored_assets
 from aggregation_pipeline.storage.keys import DATASETS
+
+# Metadata of a table's materialization, as assets/metadata.py calls them.
+_WINDOW: Final = "window"
+_ROWS: Final = {f"{dataset} rows": dataset for dataset in DATASETS}
 
 
 @dataclass(frozen=True)
@@ -131,10 +135,10 @@ def published_tables(project: Project, instance: DagsterInstance) -> Mapping[str
         MirrorError: Dagster's events cannot be read.
     """
     keys = {table.entry.name: table_key(table.entry.name) for table in project.tables}
-    records = {record.asset_entry.asset_key: record for record in instance.get_asset_records([*keys.values()])}
+    assets = stored_assets(instance, [*keys.values()], (_WINDOW, *_ROWS))
     partitioned = [keys[table.entry.name] for table in project.tables if table.partitions is not None]
-    newest = newest_partitions(instance, [key for key in partitioned if key in records])
-    return {name: _published(records.get(key), newest.get(key)) for name, key in keys.items()}
+    newest = newest_partitions(instance, [key for key in partitioned if key in assets])
+    return {name: _published(assets.get(key), newest.get(key)) for name, key in keys.items()}
 
 
 def refreshed(project: Project, instance: DagsterInstance) -> Mapping[str, Asked]:
@@ -155,15 +159,16 @@ def age_of(table: ConfiguredTable, published: Published, now: datetime) -> Age:
     )
 
 
-def _published(record: AssetRecord | None, newest_partition: str | None) -> Published:
-    event = record.asset_entry.last_materialization if record else None
-    materialization = event.asset_materialization if event else None
+def _published(asset: StoredAsset | None, newest_partition: str | None) -> Published:
+    last = asset.last if asset else None
+    metadata = last.metadata if last else {}
+    rows = {dataset: values.count(metadata[label]) for label, dataset in _ROWS.items() if label in metadata}
     return Published(
-        newest_window=newest_partition or _window(materialization),
-        at=datetime.fromtimestamp(event.timestamp, UTC) if event else None,
-        rows=_rows(materialization),
-        run_id=event.run_id if event else None,
-        last_run_id=record.asset_entry.last_run_id if record else None,
+        newest_window=newest_partition or values.text(metadata.get(_WINDOW)),
+        at=last.at if last else None,
+        rows={dataset: number for dataset, number in rows.items() if number is not None},
+        run_id=last.run_id if last else None,
+        last_run_id=asset.last_run_id if asset else None,
     )
 
 
@@ -197,14 +202,3 @@ def _state(
         error=values.text(result.get("error")),
         refresh=asked,
     )
-
-
-def _window(materialization: AssetMaterialization | None) -> str | None:
-    window = materialization.metadata.get("window") if materialization else None
-    return None if window is None else values.text(window.value)
-
-
-def _rows(materialization: AssetMaterialization | None) -> Mapping[str, int]:
-    metadata = materialization.metadata if materialization else {}
-    found = {name: metadata.get(f"{name} rows") for name in DATASETS}
-    return {name: number for name, each in found.items() if each and (number := values.count(each.value)) is not None}

@@ -4,10 +4,8 @@ A run writes a hundred events that its row does not need; those are not read.
 """
 
 import functools
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from dagster import (
     AssetKey,
@@ -24,6 +22,7 @@ from aggregation_pipeline.runs.asset_keys import MANIFEST, TableAsset, is_node_f
 from aggregation_pipeline.runs.error_text import innermost_message
 from aggregation_pipeline.runs.log_query import LogRow, ask_log
 from aggregation_pipeline.runs.model import Event, Failed, Finished, Planned, Started
+from aggregation_pipeline.runs.stored_metadata import stored_metadata
 from aggregation_pipeline.runs.tags import (
     BYTES_KEY,
     FILES_KEY,
@@ -50,17 +49,6 @@ _TYPES = {
     DagsterEventType.RUN_FAILURE.value,
     DagsterEventType.RUN_CANCELING.value,
     DagsterEventType.RUN_CANCELED.value,
-}
-# What a manifest's materialization carries for its run's row, and how Dagster stores such values.
-_FIGURES = {
-    *(TABLE_KEY, PLATFORM_KEY, SOURCE_KEY, WINDOW_KEY, ITEMS_KEY),
-    *(SECONDS_KEY, STAGE_SECONDS_KEY, BYTES_KEY, FILES_KEY),
-}
-_PLAIN_METADATA = {
-    "TextMetadataEntryData": "text",
-    "IntMetadataEntryData": "value",
-    "FloatMetadataEntryData": "value",
-    "JsonMetadataEntryData": "data",
 }
 
 
@@ -165,7 +153,7 @@ def _all_events(
     return events, ours
 
 
-def segment_of_asset(key: AssetKey | None, platforms: Mapping[str, str]) -> str | None:
+def segment_of_asset(key: AssetKey | None, platforms: Container[str]) -> str | None:
     """Return the key segment of the table that an asset belongs to; None for an asset that is not ours.
 
     A table's own key counts as ours after the table has left the configuration, so that its runs still get their rows.
@@ -173,7 +161,7 @@ def segment_of_asset(key: AssetKey | None, platforms: Mapping[str, str]) -> str 
     return _segment_of_parsed(parse_asset_key(key.path) if key else None, platforms)
 
 
-def _segment_of_parsed(key: TableAsset | None, platforms: Mapping[str, str]) -> str | None:
+def _segment_of_parsed(key: TableAsset | None, platforms: Container[str]) -> str | None:
     return key.segment if key and (key.output is None or key.segment in platforms) else None
 
 
@@ -259,22 +247,6 @@ def _finished(row: LogRow, ours: set[str]) -> Event:
         bytes=int(values.get(BYTES_KEY, 0)),
         files=tuple(values.get(FILES_KEY) or ()),
     )
-
-
-def stored_metadata(event: str) -> Mapping[str, Any]:
-    """Return what a stored materialization of a manifest says of its window, by the keys of `runs/tags.py`.
-
-    Dagster's own reading makes thirty objects of a manifest's event and takes ten times as long. It is asked where the
-    text has another shape than the one that is known here.
-    """
-    try:
-        materialization = json.loads(event)["dagster_event"]["event_specific_data"]["materialization"]
-        entries = {entry["label"]: entry["entry_data"] for entry in materialization["metadata_entries"]}
-        return {key: entries[key][_PLAIN_METADATA[entries[key]["__class__"]]] for key in entries.keys() & _FIGURES}
-    except (LookupError, TypeError):
-        stored = deserialize_value(event, EventLogEntry).asset_materialization
-        metadata = stored.metadata if stored else {}
-        return {key: metadata[key].value for key in metadata.keys() & _FIGURES}
 
 
 def _step_error(event: DagsterEvent) -> str:

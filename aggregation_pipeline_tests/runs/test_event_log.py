@@ -9,10 +9,10 @@ from dagster import DagsterEventType as Did
 from dagster._core.events import StepMaterializationData
 
 from aggregation_pipeline.batch_jobs.projection import project
-from aggregation_pipeline.runs import event_log
-from aggregation_pipeline.runs.event_log import run_events, stored_metadata
+from aggregation_pipeline.runs.event_log import run_events
 from aggregation_pipeline.runs.model import Owner
 from aggregation_pipeline.runs.run_records import run_info
+from aggregation_pipeline.runs.stored_metadata import stored_metadata
 from aggregation_pipeline_tests.support.runs import FakeTable, create, open_instance, report
 
 
@@ -61,7 +61,7 @@ FIGURES: dict[str, Any] = {
 def test_a_manifests_figures_are_read_as_dagster_reads_them(known: bool, monkeypatch: pytest.MonkeyPatch):
     """Also where Dagster stores them in a way that is not known here."""
     if not known:
-        monkeypatch.setattr(event_log, "_PLAIN_METADATA", {})
+        monkeypatch.setattr("aggregation_pipeline.runs.stored_metadata._PLAIN_METADATA", {})
     metadata = {**FIGURES, "dagster/row_count": 7, "links": MetadataValue.md("[a](b)"), "none": MetadataValue.null()}
     made = AssetMaterialization("orders", metadata=metadata)
     event = DagsterEvent(Did.ASSET_MATERIALIZATION.value, "a job", event_specific_data=StepMaterializationData(made))

@@ -103,7 +103,7 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         "upgrade: which migrations of rows `dagster instance migrate` would make",
     ),
     "dagster._core.storage.event_log.schema": (
-        ("AssetCheckExecutionsTable", "SqlEventLogStorageMetadata", "SqlEventLogStorageTable"),
+        ("AssetCheckExecutionsTable", "AssetKeyTable", "SqlEventLogStorageMetadata", "SqlEventLogStorageTable"),
         "instance: makes the tables. runs: reads only the events that a row needs, where DagsterInstance fetches more",
     ),
     "dagster._core.storage.event_log.sql_event_log": (
