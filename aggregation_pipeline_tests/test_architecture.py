@@ -141,6 +141,14 @@ def test_source_formats_and_storage_meet_only_in_the_extract():
     assert [f"{one} imports {other}" for one, other in edges() if room(other) in apart.get(room(one), ())] == []
 
 
+def test_a_kind_of_source_is_found_by_name_alone():
+    assert [
+        f"{one} imports {other}"
+        for one, other in edges()
+        if other.startswith("source.mysql") and not one.startswith("source.mysql")
+    ] == []
+
+
 def test_what_dagster_yaml_names_imports_little():
     """Every process of Dagster's loads it, before anything of ours may be configured. Of `storage` only types."""
     allowed = {"instance", "settings", "storage", "postgres", "errors"}

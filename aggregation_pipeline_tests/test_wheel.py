@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from aggregation_pipeline.config.source_kinds import GROUP, OWN_KINDS
 from aggregation_pipeline.native.kernels import COMPILED
 from aggregation_pipeline_tests.support.deployment import environment_without_settings
 from aggregation_pipeline_tests.support.paths import REPOSITORY
@@ -97,6 +98,13 @@ def test_the_command_of_the_wheel_is_a_function_that_exists(unpacked: Path):
     (metadata,) = unpacked.glob("*.dist-info")
     (command,) = PathDistribution(metadata).entry_points.select(group="console_scripts")
     assert (command.name, callable(command.load())) == ("aggregation-pipeline", True)
+
+
+def test_the_kinds_of_sources_are_declared_in_the_wheel(unpacked: Path):
+    (metadata,) = unpacked.glob("*.dist-info")
+    declared = PathDistribution(metadata).entry_points.select(group=GROUP)
+    assert {kind.name: kind.value for kind in declared} == OWN_KINDS
+    assert [kind.load().name for kind in declared] == [*OWN_KINDS]
 
 
 @pytest.mark.slow

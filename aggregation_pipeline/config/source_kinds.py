@@ -80,9 +80,10 @@ def kind_named(name: str) -> DeclaredKind:
         ) from None
     try:
         kind: DeclaredKind = found.load()
+        modules = kind.modules
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"the kind of source {name} cannot be loaded from {found.value}: {error}") from error
-    for module, install in kind.modules.items():
+    for module, install in modules.items():
         if importlib.util.find_spec(module) is None:
             raise ConfigError(
                 f"the kind of source {name} needs {module}, which is not installed: pip install '{install}'"

@@ -25,7 +25,7 @@ from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.mask_options import MaskRule
 from aggregation_pipeline.config.mask_rules import check_masks, exposures, masked_by, masked_in_reach
 from aggregation_pipeline.config.masked_columns import MaskedColumns, masked_alike, masked_columns_of
-from aggregation_pipeline.config.messages.located_issues import LocatedIssuesError
+from aggregation_pipeline.config.messages.located_issues import LocatedIssue, LocatedIssuesError
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.refresh import Refresh, check_refresh
 from aggregation_pipeline.config.shards import (
@@ -173,6 +173,13 @@ class TableEntry(EntryKeys):
             words = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             raise ValueError(f"the options of {self.name} contradict those of the project: {words}") from None
         return self.model_copy(update=updates)
+
+    @field_validator("source_kind")
+    @classmethod
+    def _kind_can_read_the_tables(cls, kind: str, info: ValidationInfo) -> str:
+        if "table" in info.data and len(split_tables(info.data["table"])) > 1 and (problem := cannot(kind, "shards")):
+            raise LocatedIssuesError([LocatedIssue(("table",), f"{problem}; name one table")], from_root=False)
+        return kind
 
     @field_validator("where")
     @classmethod

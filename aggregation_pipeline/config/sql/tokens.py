@@ -107,7 +107,7 @@ def _refuse_misplaced_hint(before: list[Token]) -> None:
 
 def _why_no_token(rest: str, text: str, dialect: Dialect) -> str:
     first = rest[0]
-    if first in "'\"`":
+    if first in ("'", '"', dialect.quote_mark):
         return f"the quote {first} is never closed"
     for beginning, message in _MESSAGES.items():
         if rest.startswith(beginning):
