@@ -6,7 +6,7 @@ GROUP BY id` in a view. That is not the entry's fault. So if a view is refused b
 substitute for the view, which has the same columns and reads nothing. The mode is then switched off for the view.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import pymysql
@@ -70,11 +70,22 @@ def _probe(session: Session, query: DatasetQuery) -> tuple[Fields, bool]:
         return _describe(session, query.probe_sql, query.dataset), True
 
 
-def _describe(session: Session, sql: str, dataset: str) -> Fields:
+def check_hints(session: Session, query: DatasetQuery, warn: Callable[[str], None]) -> None:
+    """Let the server say which hints of a query it does not follow; it reads no row for that.
+
+    Args:
+        warn: hears of it.
+    """
+    if query.hints.comment:
+        with session.translate_errors():
+            _describe(session, query.probe_sql, query.dataset, warn)
+
+
+def _describe(session: Session, sql: str, dataset: str, warn: Callable[[str], None] = lambda _: None) -> Fields:
     stream = RowStream(session.driver_connection, sql)
     for _ in stream.blocks():
         pass
-    check_warnings(session, stream.warnings, dataset)
+    check_warnings(session, stream.warnings, dataset, warn)
     return stream.fields
 
 

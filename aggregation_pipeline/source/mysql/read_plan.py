@@ -10,6 +10,7 @@ from aggregation_pipeline.source.mysql.described_queries import DescribedQuery
 from aggregation_pipeline.source.mysql.explain import explain_all, scan_problem
 from aggregation_pipeline.source.mysql.merged_queries import describe_entry
 from aggregation_pipeline.source.mysql.prepared_session import prepare_session
+from aggregation_pipeline.source.mysql.probe import check_hints
 from aggregation_pipeline.source.mysql.query import build_queries
 from aggregation_pipeline.source.mysql.refresh_keys import told_as_key
 from aggregation_pipeline.source.mysql.refresh_statement import describe_keys, explain_keys, key_scan_problem
@@ -66,6 +67,8 @@ def plan_read(request: ReadRequest, options: SourceOptions, plan: ReadPlan) -> N
                 "the table has no primary key, so detail rows come in no order: give order_by, or say order: none"
             )
         plan.datasets = [_plan_dataset(session, entry, each, plan) for each in described]
+        for each in described:
+            check_hints(session, each.reads[0], plan.warnings.append)
         if entry.refresh is not None and request.partition is not None:
             with told_as_key():
                 keys = describe_keys(prepared, [request.partition])

@@ -8,8 +8,10 @@ import pytest
 from pymysql.constants import FIELD_TYPE
 
 from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.source.mysql.read_plan import plan_read
 from aggregation_pipeline.source.mysql.session import open_session
-from aggregation_pipeline_tests.support.hinted_table import BOTH, of_rows, options_of, read_from, shop_of
+from aggregation_pipeline.source.read_plan import ReadPlan
+from aggregation_pipeline_tests.support.hinted_table import BOTH, of_rows, options_of, read_from, request_of, shop_of
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 from aggregation_pipeline_tests.support.servers.packets import Column
@@ -93,9 +95,13 @@ def test_a_hint_that_was_not_followed_is_logged_and_fails_nothing(
     code: int, message: str, mysql56: MySQLServer, shop: str, tmp_path: Path
 ):
     said: list[str] = []
+    plan = ReadPlan("t", "t", "2026-11-21")
+    keys = {"selectFields": ["id"], "hints": "/*+ INDEX(t by_x) */"}
     with replaying(mysql56, tmp_path, warned(code, message)) as replay:
-        read_from(replay, shop, tmp_path, said.append, selectFields=["id"], hints="/*+ INDEX(t by_x) */")
+        read_from(replay, shop, tmp_path, said.append, **keys)
+        plan_read(request_of(**keys), options_of(replay, shop), plan)
     assert said
+    assert [words for words in plan.warnings if "hint" in words] == said
     assert all("it did not follow a hint" in words and "The result is right nevertheless." in words for words in said)
 
 
