@@ -128,6 +128,23 @@ def test_exactly_the_partitions_that_got_late_rows_run_again_and_publish_them(se
 
 
 @once
+def test_a_late_row_in_any_shard_runs_its_partition_again(sensor: Sensor, shop: Shop):
+    shop.execute("RENAME TABLE orders TO orders_0", "CREATE TABLE orders_1 LIKE orders_0")
+    sensor.configure(keys='table: "orders_{0..1}"')
+    assert sensor.run(tags=partition_range(DAYS[0], DAYS[-1]))
+    assert sensor.ask() == []
+    shop.execute(late(DAYS[3]).replace("orders", "orders_1"), late(DAYS[5], 901).replace("orders", "orders_0"))
+    requests = sensor.ask()
+    assert [window(request) for request in requests] == [DAYS[3], DAYS[5]]
+    sensor.launch(requests)
+    assert [sensor.rows(day) for day in DAYS] == [3, 3, 3, 4, 3, 4]
+    assert sensor.ask() == []
+    shop.execute("DROP TABLE orders_1")
+    assert sensor.ask() == []
+    assert "there is no orders_1, or DB_USER may not read it" in sensor.known.problem
+
+
+@once
 def test_a_row_that_comes_after_the_snapshot_and_before_the_manifest_is_noticed(
     sensor: Sensor, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ):
