@@ -164,6 +164,10 @@ def test_it_is_planned_asked_for_its_health_and_examined(installed: Path, tmp_pa
         ("{where: random() < 0.5}", r"tables\.t\.where: RANDOM\(\) is refused"),
         ("{where: 'day = CURRENT_DATE'}", "CURRENT_DATE is refused: it is the clock"),
         ("{where: group by x}", 'needs double quotes: "group"'),
+        (
+            "{hints: '/*+ PARALLEL(8) */'}",
+            r"tables\.t\.hints: a source of the kind parquet \(Parquet\) cannot be given hints to its optimizer; leave",
+        ),
         ("{table: 't_{0..3}'}", r"tables\.t\.table: a source of the kind parquet \(Parquet\) cannot read several"),
         (
             "{partition: {column: d, every: day, start: 2026-01-01}, refresh: {look_back: 1d, key: MAX(d)}}",
