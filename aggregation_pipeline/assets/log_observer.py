@@ -81,7 +81,8 @@ class LogObserver:
 
     def part(self, text: str) -> None:
         """See `export.observer.Observer`."""
-        self._part = f", now of {text}"
+        self._part = f", now of {text}" if text else ""
+        self._run_observer.at(self._table, text)
 
     def step(self, text: str) -> None:
         """See `export.observer.Observer`."""

@@ -74,6 +74,7 @@ class TerminalObserver:
     def __init__(self, display: Progress) -> None:
         self._display = display
         self._tasks: dict[tuple[str, str], TaskID] = {}
+        self._parts: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def progress(self, table: str, unit: str, done: int, total: int | None) -> None:
@@ -82,7 +83,14 @@ class TerminalObserver:
             task = self._tasks.get((table, unit))
             if task is None:
                 task = self._tasks[table, unit] = self._display.add_task(f"{table} {unit}", total=total)
-        self._display.update(task, completed=done, total=total)
+        part = self._parts.get(table)
+        self._display.update(
+            task, completed=done, total=total, description=f"{table} {unit}{f': {part}' if part else ''}"
+        )
+
+    def at(self, table: str, part: str) -> None:
+        """See `export.observer.RunObserver`."""
+        self._parts[table] = part
 
     def warn(self, text: str) -> None:
         """See `export.observer.RunObserver`."""

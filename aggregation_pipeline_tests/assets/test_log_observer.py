@@ -68,7 +68,10 @@ def test_a_line_about_rows_says_which_shard_they_are_of(
         observer.rows("summary", 1, 1)
         observer.part("orders_03, 4 of 16 shards")
         observer.rows("detail", 7, 28)
-    first, second = (record.getMessage() for record in caplog.records)
+        observer.part("")
+        observer.rows("summary", 1, 1)
+    first, second, third = (record.getMessage() for record in caplog.records)
     assert first.endswith(" a second")
+    assert third.endswith(" a second")
     assert "detail: 7 of 28 (25%) rows read" in second
     assert second.endswith(", now of orders_03, 4 of 16 shards")

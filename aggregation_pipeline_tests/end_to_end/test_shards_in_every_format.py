@@ -182,7 +182,7 @@ class Heard(SilentObserver):
         self.warnings.append(text)
 
     def part(self, text: str) -> None:
-        self.parts.append(text)
+        self.parts += [text] if text else []
 
 
 def test_shards_that_change_after_the_file_was_loaded(mysql: MySQLServer, tmp_path: Path):

@@ -22,6 +22,17 @@ def test_each_dataset_of_a_table_has_one_bar():
     ]
 
 
+def test_a_bar_says_which_shard_is_read():
+    display = Progress(console=Console(file=io.StringIO()))
+    observer = TerminalObserver(display)
+    observer.at("orders", "orders_03, 4 of 16 shards")
+    observer.progress("orders", "detail", 5, 10)
+    assert display.tasks[0].description == "orders detail: orders_03, 4 of 16 shards"
+    observer.at("orders", "")
+    observer.progress("orders", "detail", 10, 10)
+    assert [task.description for task in display.tasks] == ["orders detail"]
+
+
 def test_a_warning_of_a_table_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch):
     screen = io.StringIO()
     monkeypatch.setattr(console, "console", Console(file=screen, width=200))

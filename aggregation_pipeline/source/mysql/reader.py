@@ -168,6 +168,7 @@ class _DatasetReader:
     def read(self, described: DescribedQuery, path: Path) -> Dataset:
         """Read one dataset into a Parquet file; errors tell of the entry what is known."""
         query = described.query
+        self.part("")
         self._limit_statements()
         # Counted in the same snapshot: the total of the progress bar, and what the rows have to match.
         counts = [self._count(shard, read) for shard, read in zip(self.prepared.shards, described.reads, strict=True)]
