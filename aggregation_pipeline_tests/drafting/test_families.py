@@ -89,7 +89,6 @@ CREATE = (
 )
 
 
-@pytest.mark.sample
 def test_parts_of_one_table_are_one_entry_that_says_so(mysql: MySQLServer):
     database = mysql.fresh_database()
     rows = ", ".join(f"({n}, {n}, {n % 3}, {n}.5, '{shop.PHONES[n]}', '2026-03-15')" for n in range(40))

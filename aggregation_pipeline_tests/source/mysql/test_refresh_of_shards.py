@@ -34,7 +34,6 @@ def table(mysql: MySQLServer, database: str, execute: Execute, tmp_path: Path) -
     return Table(mysql, database, tmp_path)
 
 
-@pytest.mark.sample
 def test_a_change_in_any_shard_moves_the_key_that_runs_have_stored(table: Table, execute: Execute):
     entry, latest = entry_of(EVERYTHING, table="e_{0..3}"), entry_of("MAX(at)", table="e_{0..3}")
     ranges = table.ranges(entry, DAYS)
