@@ -8,7 +8,7 @@ condition that assets/partitions.py gives each table (`catch_up_condition`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from dagster import TimeWindowPartitionsDefinition
@@ -114,8 +114,9 @@ def launches(
     """
     runs: list[Launch] = []
     waiting: list[ConfiguredTable] = []
+    wanted = None if names is None else set(names)
     for group in groups:
-        tables = tuple(table for table in group.tables if names is None or table.entry.name in names)
+        tables = tuple(table for table in group.tables if wanted is None or table.entry.name in wanted)
         if not tables:
             continue
         spec = by_hand(group, now) if tick is None else at_tick(group, tick)
@@ -132,12 +133,7 @@ def backfill_launches(groups: Sequence[Group], name: str, first: str, last: str)
     Raises:
         ConfigError: the table has no partitions, or none of these.
     """
-    table, group = next((table, group) for group in groups for table in group.tables if table.entry.name == name)
-    if table.partitions is None:
-        file = table.config.name if table.config else "the configuration"
-        raise ConfigError(f"table {name!r} has no partition in {file}, so there is nothing to fill: run it as it is")
-    specs = over_range(name, table.partitions, table.entry.backfill, first, last)
-    return [Launch(group, (table,), spec) for spec in specs]
+    return range_launches(groups, [name], first, last)
 
 
 def range_launches(groups: Sequence[Group], names: Sequence[str], first: str, last: str) -> Sequence[Launch]:
@@ -149,12 +145,24 @@ def range_launches(groups: Sequence[Group], names: Sequence[str], first: str, la
         ConfigError: as for `backfill_launches`.
     """
     shared: dict[tuple[str, str, object, frozenset[tuple[str, str]]], Launch] = {}
+    places = {table.entry.name: (table, group) for group in groups for table in group.tables}
+    # The tables of a group have the same partitions, and listing them takes long.
+    known: dict[tuple[str, Backfill], list[LaunchSpec]] = {}
     for name in names:
-        for launch in backfill_launches(groups, name, first, last):
-            (part,) = divided(launch.tables)
-            key = (launch.group.name, part.name, launch.spec.partition, frozenset(launch.spec.tags.items()))
+        table, group = places[name]
+        if table.partitions is None:
+            file = table.config.name if table.config else "the configuration"
+            raise ConfigError(
+                f"table {name!r} has no partition in {file}, so there is nothing to fill: run it as it is"
+            )
+        place = group.name, table.entry.backfill
+        if place not in known:
+            known[place] = over_range(name, table.partitions, table.entry.backfill, first, last)
+        (part,) = divided([table])
+        for spec in known[place]:
+            key = (group.name, part.name, spec.partition, frozenset(spec.tags.items()))
             earlier = shared.get(key)
-            shared[key] = launch if earlier is None else replace(earlier, tables=(*earlier.tables, *launch.tables))
+            shared[key] = Launch(group, (*(earlier.tables if earlier else ()), table), spec)
     return list(shared.values())
 
 

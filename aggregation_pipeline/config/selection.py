@@ -72,8 +72,8 @@ def select_names(names: Sequence[str], known: Collection[str]) -> tuple[str, ...
     Raises:
         ConfigError: a name does not exist; the nearest one is suggested.
     """
-    by_case = {name.casefold(): name for name in known}
-    found = {name: name if name in known else by_case.get(name.casefold()) for name in names}
+    exact, by_case = set(known), {name.casefold(): name for name in known}
+    found = {name: name if name in exact else by_case.get(name.casefold()) for name in names}
     unknown = [name for name, right in found.items() if right is None]
     if unknown:
         raise ConfigError(

@@ -180,7 +180,8 @@ def _usable_tables(project: Project, names: Sequence[str] | None) -> tuple[list[
     chosen = known if names is None else select_names(names, dict.fromkeys([*known, *project.left_out]))
     if refused := [broken[name] for name in chosen if name in broken and names is not None]:
         raise ConfigError("\n".join(refused))
-    usable = [table for table in project.tables if table.entry.name in chosen and table.entry.name not in broken]
+    wanted = set(chosen) - broken.keys()
+    usable = [table for table in project.tables if table.entry.name in wanted]
     if not usable:
         raise ConfigError("\n".join(broken.values()) or "no table is configured")
     return usable, broken if names is None else {}
