@@ -183,6 +183,8 @@ def _message(details: ErrorDetails, *, secret: bool) -> str:
         return f"one of {choices} is expected, {found(value, secret=secret)}.{hint}".removesuffix(".")
     if kind == "missing":
         return "the key is missing"
+    if kind == "too_short":
+        return "the list is empty, and at least one item is expected"
     if kind == "value_error":
         return _message_of_validator(str(details["ctx"]["error"]), value, secret=secret)
     return f"{_expectation(kind, str(details['msg']))}, {found(value, secret=secret)}{_remedy(details)}"

@@ -46,6 +46,8 @@ def test_each_thing_that_is_missing_is_named_with_the_remedy(worker, redis: Redi
     assert "DAGSTER_PG_URL is not set" in worker(CELERY_BROKER_URL=redis.url, DAGSTER_PG_URL="")
     wrong = redis.url.replace("hush-hush", "hush")
     assert "refuses the password or the user: correct CELERY_BROKER_URL" in worker(CELERY_BROKER_URL=wrong)
+    far = redis.url.removesuffix("/0") + "/99"
+    assert "has no database of that number: correct the end of CELERY_BROKER_URL" in worker(CELERY_BROKER_URL=far)
     assert "is no queue" in worker("--queues", "a b", CELERY_BROKER_URL=redis.url)
     assert "it names no queue" in worker("--queues", ",", CELERY_BROKER_URL=redis.url)
     (tmp_path / "dagster.yaml").unlink()

@@ -35,7 +35,7 @@ def refresh(key: str, more: str = "") -> str:
         (refresh("updated_at"), r"refresh\.key: it aggregates nothing"),
         (refresh("'MAX(updated_at) OVER ()'"), r"refresh\.key: .*OVER"),
         (refresh("'MAX(a), MAX(b)'"), r"refresh\.key: .*one expression is expected"),
-        (refresh("[]"), r"refresh\.key"),
+        (refresh("[]"), r"refresh\.key: the list is empty, and at least one item is expected"),
         (refresh('"MAX(TIMESTAMPDIFF(DAY, a, NOW()))"'), r"depends on when it is asked \(NOW\).*Leave NOW out"),
         (refresh("SUM(a > UNIX_TIMESTAMP())"), r"\(UNIX_TIMESTAMP\(\)\)"),
         (

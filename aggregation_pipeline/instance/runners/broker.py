@@ -185,6 +185,10 @@ def broker_errors(place: str) -> Iterator[None]:
             raise BrokerError(
                 f"Redis at {place} refuses the password or the user: correct CELERY_BROKER_URL"
             ) from error
+        if "DB index is out of range" in text:
+            raise BrokerError(
+                f"Redis at {place} has no database of that number: correct the end of CELERY_BROKER_URL, such as /0"
+            ) from error
         raise BrokerBusyError(
             f"Redis at {place} does not answer ({text}): check CELERY_BROKER_URL and that Redis runs"
         ) from error
