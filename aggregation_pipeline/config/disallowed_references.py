@@ -14,27 +14,27 @@ from aggregation_pipeline.config.masked_columns import (
     system_tables_in,
 )
 from aggregation_pipeline.config.messages.located_issues import LocatedIssue
+from aggregation_pipeline.config.sql.dialect import Dialect
 from aggregation_pipeline.config.sql.references import references_in
-from aggregation_pipeline.config.sql.server_functions import WITHOUT_BLANK
 from aggregation_pipeline.config.sql.table_names import TableName
 
 
 def disallowed_references(query: EntryQuery, masked: MaskedColumns) -> Iterator[LocatedIssue]:
     """Every such reference that the entry does not list under `allow`, with its place in the entry."""
     for shard in query.shards:
-        if is_system_table(shard) and not query.allow.table(shard):
+        if is_system_table(shard, query.dialect) and not query.allow.table(shard):
             yield LocatedIssue(("table",), _system_table(shard))
     for path, sql in expressions_of(query):
         references = references_in(sql, query.dialect)
         for table in reachable_tables(references, masked):
             if not query.allow.table(table):
                 yield LocatedIssue(path, _masked_table(table, masked, query.entry))
-        for table in system_tables_in(references):
+        for table in system_tables_in(references, query.dialect):
             if not query.allow.table(table):
                 yield LocatedIssue(path, _system_table(table))
         for function in references.stored_functions:
             if not query.allow.function(function):
-                yield LocatedIssue(path, _stored_function(function))
+                yield LocatedIssue(path, _stored_function(function, query.dialect))
 
 
 def _masked_table(table: TableName, masked: MaskedColumns, entry: str) -> str:
@@ -46,11 +46,11 @@ def _masked_table(table: TableName, masked: MaskedColumns, entry: str) -> str:
     )
 
 
-def _stored_function(function: TableName) -> str:
-    blank = " with a blank before the bracket" if function.name.lower() in WITHOUT_BLANK else ""
+def _stored_function(function: TableName, dialect: Dialect) -> str:
+    blank = " with a blank before the bracket" if function.name.lower() in dialect.functions_without_blank else ""
     return (
-        f"{function}(){blank} is no function of MySQL's own that is known here, and a stored one can show masked"
-        f" columns of any table. Leave it out, or, if it shows none, write {_allow('functions', function)}"
+        f"{function}(){blank} is no function of {dialect.title}'s own that is known here, and a stored one can show"
+        f" masked columns of any table. Leave it out, or, if it shows none, write {_allow('functions', function)}"
     )
 
 

@@ -22,9 +22,6 @@ from aggregation_pipeline.config.sql.table_names import TableName
 if TYPE_CHECKING:
     from aggregation_pipeline.config.sql.trees import ColumnOfValue
 
-# Databases in which a server describes its tables: statistics hold values of columns, so do lists of statements.
-_SYSTEM_DATABASES: Final = frozenset(("information_schema", "mysql", "performance_schema", "sys", "oceanbase"))
-
 
 class MaskedColumn(NamedTuple):
     """A masked column, in the spelling of the entry that masks it."""
@@ -124,16 +121,16 @@ def reachable_tables(references: References, masked: MaskedColumns) -> list[Tabl
     ]
 
 
-def system_tables_in(references: References) -> Iterator[TableName]:
+def system_tables_in(references: References, dialect: Dialect) -> Iterator[TableName]:
     """The system tables in a sub-select, which can hold values of other tables."""
     for name in references.names:
-        if references.has_subquery and name.qualifier in _SYSTEM_DATABASES:
-            yield TableName(name.parts[-2], name.parts[-1])
+        if references.has_subquery and dialect.is_system_table(name.qualifier, name.comparable):
+            yield TableName(name.parts[-2] if name.qualifier else None, name.parts[-1])
 
 
-def is_system_table(table: TableName) -> bool:
+def is_system_table(table: TableName, dialect: Dialect) -> bool:
     """Whether a table is one of the server's own, which can hold values of other tables."""
-    return table.database is not None and comparable_name(table.database) in _SYSTEM_DATABASES
+    return dialect.is_system_table(comparable_name(table.database or ""), comparable_name(table.name))
 
 
 def _may_name(name: Reference, table: TableName) -> bool:

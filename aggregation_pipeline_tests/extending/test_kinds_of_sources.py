@@ -163,6 +163,7 @@ def test_it_is_planned_asked_for_its_health_and_examined(installed: Path, tmp_pa
         ("{group_by: ['`a b`']}", "does not belong in an expression of DuckDB; .* unusual names need double quotes"),
         ("{where: random() < 0.5}", r"tables\.t\.where: RANDOM\(\) is refused"),
         ("{where: 'day = CURRENT_DATE'}", "CURRENT_DATE is refused: it is the clock"),
+        ("{where: status = E'x'}", r"tables\.t\.where: E does not belong in an expression of DuckDB"),
         ("{where: group by x}", 'needs double quotes: "group"'),
         (
             "{hints: '/*+ PARALLEL(8) */'}",

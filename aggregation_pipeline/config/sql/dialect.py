@@ -33,6 +33,9 @@ class Dialect:
         obeyed_comments: how comments begin that the server obeys.
         hints: matches a hint behind SELECT, `/*+ ... */`, and whatever could hold the same signs without being one;
             None where there are no hints.
+        system_databases: in which a server describes its tables: statistics hold values of columns, so do lists of
+            statements.
+        system_prefixes: with which names of such tables begin that need no database before them.
         figures: SQL of aggregate functions that differ from `FUNCTION({})`, by the function's name in the config. An
             empty text refuses the function.
         truth: the condition that holds for every row.
@@ -55,6 +58,8 @@ class Dialect:
     functions_without_blank: frozenset[str] = frozenset()
     obeyed_comments: tuple[str, ...] = ()
     hints: re.Pattern[str] | None = None
+    system_databases: frozenset[str] = frozenset(("information_schema",))
+    system_prefixes: tuple[str, ...] = ()
     figures: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     truth: str = "TRUE"
 
@@ -76,6 +81,10 @@ class Dialect:
         mark = self.quote_mark
         inside = text[1:-1].replace(mark * 2, "")
         return len(text) > 2 and text[0] == text[-1] == mark and mark not in inside
+
+    def is_system_table(self, database: str, table: str) -> bool:
+        """Whether a table is one of the server's own; names are case-folded, and `database` is empty without one."""
+        return database in self.system_databases or (not database and table.startswith(self.system_prefixes))
 
     def call(self, function: str, argument: str) -> str:
         """SQL of an aggregate function of the config: `COUNT DISTINCT` of `id`."""

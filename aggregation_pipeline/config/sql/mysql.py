@@ -115,5 +115,6 @@ MYSQL: Final = Dialect(
     statements=_STATEMENTS,
     obeyed_comments=("/*!", "/*M!"),
     hints=_HINTS,
+    system_databases=frozenset(("information_schema", "mysql", "performance_schema", "sys", "oceanbase")),
     truth="1",
 )

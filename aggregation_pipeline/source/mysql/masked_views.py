@@ -15,6 +15,7 @@ from aggregation_pipeline.config.masked_columns import (
     merge_masked,
     reachable_tables,
 )
+from aggregation_pipeline.config.sql.mysql import MYSQL
 from aggregation_pipeline.config.sql.references import comparable_name, is_one_of, references_in, same_table
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
@@ -50,7 +51,7 @@ def refuse_unmasked_paths(
 
 def _paths_through_views(entry: TableEntry, masked: MaskedColumns, engines: StorageEngines) -> Iterator[str]:
     for table in sorted(engines.behind_views, key=str):
-        if (masked_columns_of(table, masked) or is_system_table(table)) and not entry.allow.table(table):
+        if (masked_columns_of(table, masked) or is_system_table(table, MYSQL)) and not entry.allow.table(table):
             yield (
                 f"a view leads to {table}, which has masked columns, and which of them the view shows is not known."
                 f" Read the table itself, or, if the view shows none, write allow: {{tables: [{table}]}} in the entry."

@@ -5,6 +5,7 @@ from typing import Final
 
 from aggregation_pipeline.config.sql.dialect import Dialect, LiteralKind
 
+# A word right before a quotation mark is no word: E'...' has escapes, and would be split in another way.
 _WORD: Final = r"[0-9A-Za-z_\u0080-\U0010ffff]"
 _TOKENS: Final = re.compile(
     rf"""
@@ -13,7 +14,7 @@ _TOKENS: Final = re.compile(
     | (?P<string>   '(?:[^']|'')*+' )
     | (?P<quoted>   "(?:[^"]|"")++" )
     | (?P<number>   (?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?!{_WORD}) )
-    | (?P<word>     (?![0-9]){_WORD}+ )
+    | (?P<word>     (?![0-9]){_WORD}++(?!['"]) )
     | (?P<symbol>   :: | /(?!\*) | [-(),.+*%<>=!|^\[\]] )
     """,
     re.VERBOSE | re.DOTALL,
