@@ -53,6 +53,7 @@ UNDOCUMENTED: Final = (
 # Private attributes of objects that others made, without PyMySQL's.
 ATTRIBUTES: Final = {
     "_get_response": "services: asks the code server with a time limit",
+    "_import_from_c": "source: makes pyarrow's reader of what ADBC returns",
     "_pandas_api": "export: asks pyarrow once, while pandas is kept out, whether there is pandas",
 }
 PYMYSQL: Final = PACKAGE / "source" / "mysql"

@@ -22,7 +22,10 @@ DEFAULT_KIND: Final = "mysql"
 # What a source has to say, where its kind needs nothing else.
 REQUIRED: Final = ("host", "user", "database")
 # Ours, as pyproject.toml declares them: so the metadata of all installed packages is read only for kinds of others.
-OWN_KINDS: Final[Mapping[str, str]] = {"mysql": "aggregation_pipeline.source.mysql.kind:MYSQL_KIND"}
+OWN_KINDS: Final[Mapping[str, str]] = {
+    "mysql": "aggregation_pipeline.source.mysql.kind:MYSQL_KIND",
+    "postgresql": "aggregation_pipeline.source.postgresql.kind:POSTGRESQL_KIND",
+}
 
 # What not every kind can do: read several tables as one, tell which windows have late rows, draft entries, take hints.
 Ability = Literal["shards", "refresh", "init", "hints"]

@@ -4,6 +4,10 @@ from typing import Final
 
 # What the package imports that is private, by module: who needs it, and what for.
 IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
+    "adbc_driver_manager._reader": (
+        ("AdbcRecordBatchReader",),
+        "source: the rows of PostgreSQL; unlike pyarrow's reader it keeps the SQLSTATE of an error in the middle",
+    ),
     "dagster._core.definitions.asset_checks.asset_check_evaluation": (
         ("AssetCheckEvaluationPlanned", "AssetCheckEvaluationTargetMaterializationData"),
         "instance: the event log keeps a row for each check that a run will evaluate; assets: what a check was about",

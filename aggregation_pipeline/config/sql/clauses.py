@@ -8,7 +8,7 @@ from typing import Final
 
 from aggregation_pipeline.config.messages.likely_causes import NOT_FILLED_IN
 from aggregation_pipeline.config.sql.dialect import Dialect
-from aggregation_pipeline.config.sql.tokens import ExpressionError, Token
+from aggregation_pipeline.config.sql.tokens import DEPTHS, ExpressionError, Token
 
 # Servers reserve these words, so outside of parentheses they can be nothing but the clause.
 _REMEDIES: Final = {
@@ -44,7 +44,7 @@ def refuse_clauses(tokens: Sequence[Token], role: str, dialect: Dialect) -> None
     """
     depth = 0
     for index, token in enumerate(tokens):
-        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        depth += DEPTHS.get(token.text, 0)
         following = tokens[index + 1].name if index + 1 < len(tokens) else ""
         clause = _clause(token, following)
         if depth or clause is None:

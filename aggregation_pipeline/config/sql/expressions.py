@@ -12,7 +12,7 @@ from aggregation_pipeline.config.sql.dialect import Dialect, unquote
 from aggregation_pipeline.config.sql.forbidden import refuse_forbidden
 from aggregation_pipeline.config.sql.in_use import dialect_in_use
 from aggregation_pipeline.config.sql.roles import DIRECTIONS, Role
-from aggregation_pipeline.config.sql.tokens import ExpressionError, quote, tokenize
+from aggregation_pipeline.config.sql.tokens import DEPTHS, ExpressionError, quote, tokenize
 
 _MAX_LENGTH: Final = 16_384
 _NUMBER: Final = re.compile(r"[0-9]+(?:[eE][0-9]+)?|0x[0-9A-Fa-f]+|0b[01]+")
@@ -110,7 +110,7 @@ def split_items(text: str) -> list[str]:
     items, begin, position, depth = [], 0, 0, 0
     for token in tokens:
         position = clean.index(token.text, position)  # between tokens are blanks only
-        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        depth += DEPTHS.get(token.text, 0)
         if token.text == "," and depth == 0:
             items.append(clean[begin:position].strip())
             begin = position + 1

@@ -10,7 +10,7 @@ from typing import Final
 from aggregation_pipeline.config.sql.clauses import refuse_clauses, refuse_placeholders
 from aggregation_pipeline.config.sql.dialect import Dialect
 from aggregation_pipeline.config.sql.hints import refuse_wide_hints
-from aggregation_pipeline.config.sql.tokens import ExpressionError, Token
+from aggregation_pipeline.config.sql.tokens import DEPTHS, ExpressionError, Token
 
 # Deeper than what people write, and within what the parser's recursion takes under any limit of other libraries.
 _MAX_DEPTH: Final = 50
@@ -26,7 +26,7 @@ def refuse_forbidden(tokens: Sequence[Token], role: str, dialect: Dialect) -> No
     """
     depth = 0
     for token, following in zip(tokens, [*tokens[1:], Token("symbol", "")], strict=True):
-        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        depth += DEPTHS.get(token.text, 0)
         if token.kind == "hint":
             refuse_wide_hints(token.text)
             continue

@@ -17,6 +17,8 @@ from aggregation_pipeline.config.sql.in_use import dialect_in_use
 # What an unusual name is shown by in messages: digits, letters and all that is not ASCII.
 _WORD: Final = r"[0-9A-Za-z_$\u0080-\U0010ffff]"
 _SEPARATORS: Final = ("space", "comment")
+# What opens and closes: between them a comma separates no expressions. MySQL has no square brackets.
+DEPTHS: Final = {"(": 1, "[": 1, ")": -1, "]": -1}
 _MESSAGES: Final = {
     "/*": "the comment /* is never closed",
     ";": "a semicolon ends a statement; one expression is expected, not a statement, and without ; at its end",

@@ -58,7 +58,7 @@ def float_digits(field: pa.Field) -> int | None:
 
 def is_always_finite(field: pa.Field) -> bool:
     """Whether the source holds no NaN and no infinity in a column of floats: MySQL has neither."""
-    return bool(mysql_type(field))
+    return b"mysql_type" in (field.metadata or {})
 
 
 def fraction_digits(field: pa.Field) -> int:

@@ -13,6 +13,8 @@ from typing import Final
 # Requests of encryption, which come before the start of a session; they are refused.
 _ENCRYPTION: Final = {80877103, 80877104}
 _SESSIONS: Final = 2
+# Messages to which the server says nothing before Sync comes: Parse, Bind, Describe, Execute, Close.
+_PARTS: Final = (b"P", b"B", b"D", b"E", b"C")
 
 
 @contextmanager
@@ -40,6 +42,8 @@ def transaction_pooler(unix_socket: Path) -> Iterator[int]:
                         if message[:1] in (b"X", b""):
                             return
                         server.sendall(message)
+                        if message[:1] in _PARTS:
+                            continue
                         answer = _read_answer(server)
                         client.sendall(answer)
                         if answer[-1:] == b"I":

@@ -1,0 +1,107 @@
+"""How a server would run a query (EXPLAIN), and whether that is more load than the entry allows."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from pydantic import SecretStr
+
+from aggregation_pipeline.config.table_entry import TableEntry
+from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.source.postgresql.calendar import Calendar
+from aggregation_pipeline.source.postgresql.described import DescribedQuery
+from aggregation_pipeline.source.postgresql.session import Session
+
+# A smaller table is read in no time, with an index or without.
+BIG_TABLE: Final = 100_000
+# Replaces MASK_SALT, which has an effect only on values.
+_NO_SALT: Final = SecretStr("no value is read")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What the server reads for a query.
+
+    Attributes:
+        rows: the server's estimate of the rows that it reads of the largest table.
+        index: the index that it uses; None for a scan of the table.
+        searched: whether the index leads to the rows; otherwise all rows of the table are read.
+    """
+
+    rows: int
+    index: str | None
+    searched: bool
+
+
+def explain(session: Session, described: DescribedQuery) -> Scan:
+    """Ask the server how it would run a query.
+
+    Raises:
+        SourceLostError: it went away.
+        SourceError: it refuses to tell.
+    """
+    sql = described.statement(described.column_types(ZoneInfo("UTC"), Calendar("null"), _NO_SALT, ()))
+    ((plan,),) = session.link.rows(f"EXPLAIN (FORMAT JSON) {sql}", copy=False)
+    scans = [_scan(session, node) for node in _nodes(json.loads(plan)[0]["Plan"]) if "Relation Name" in node]
+    if not scans:
+        # Constants, or a condition that holds for nothing.
+        return Scan(0, None, searched=True)
+    return max(scans, key=lambda scan: (scan.rows, not scan.searched))
+
+
+def _nodes(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield node
+    for each in node.get("Plans", ()):
+        yield from _nodes(each)
+
+
+def _scan(session: Session, node: Mapping[str, Any]) -> Scan:
+    """Read the node of one table. A plan estimates the rows that are left, and a scan reads all of the table."""
+    inner = next((each for each in node.get("Plans", ()) if each["Node Type"] == "Bitmap Index Scan"), node)
+    index = inner.get("Index Name")
+    searched = "Index Cond" in inner or node["Node Type"] == "Tid Scan"
+    rows = int(node["Plan Rows"])
+    return Scan(rows if searched else max(rows, _rows_of(session, node)), index, searched=searched)
+
+
+def _rows_of(session: Session, node: Mapping[str, Any]) -> int:
+    name = str(node["Relation Name"]).replace("'", "''")
+    (found,) = session.link.row(
+        f"SELECT max(c.reltuples)::int8 FROM pg_class AS c WHERE c.relname = '{name}' AND c.relkind IN ('r', 'm', 'f')"
+    )
+    return max(0, found or 0)
+
+
+def scan_problem(entry: TableEntry, dataset: str, scan: Scan) -> str | None:
+    """Return what is wrong with a scan and the remedy, or None."""
+    conditions = [f"its `where` ({entry.where})"] if entry.where is not None else []
+    conditions += [f"a partition by {entry.partition.column}"] if entry.partition is not None else []
+    if conditions and not scan.searched and scan.rows >= BIG_TABLE:
+        return (
+            f"{dataset}: no index leads to the rows of {' and '.join(conditions)}, so about {scan.rows:,} rows are read"
+            f" one by one. Compare a bare column with a constant in it, and give {entry.table} an index on that column."
+        )
+    most = entry.source_limits.max_scan_rows
+    if scan.rows > most:
+        return (
+            f"{dataset}: the server would read about {scan.rows:,} rows of {entry.table}, over"
+            f" max_scan_rows = {most:,}. Narrow its `where` to what an index finds, or raise"
+            " source_limits.max_scan_rows."
+        )
+    return None
+
+
+def check_scan(session: Session, entry: TableEntry, described: DescribedQuery, warn: Callable[[str], None]) -> None:
+    """Explain a query; if it would read too much, warn or raise as `on_scan` says.
+
+    Raises:
+        SourceError: the query reads too much, and `on_scan` is `error`; or the server does not tell.
+    """
+    dataset = described.query.dataset
+    problem = scan_problem(entry, dataset, explain(session, described))
+    if problem and entry.source_limits.on_scan == "error":
+        raise SourceError(f"{problem} Nothing was read, because source_limits.on_scan is error.")
+    if problem:
+        warn(problem)

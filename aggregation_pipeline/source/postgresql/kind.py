@@ -1,0 +1,83 @@
+"""PostgreSQL as a kind of source."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from aggregation_pipeline.config.limits import SourceLimits
+from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
+from aggregation_pipeline.source.kind import SourceKind
+from aggregation_pipeline.source.options import SourceOptions
+from aggregation_pipeline.source.read_plan import ReadPlan
+from aggregation_pipeline.source.request import NOBODY, Arrivals, Progress, ReadRequest
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.extract import Extract
+
+_MODULES: Final = {"adbc_driver_postgresql": "aggregation-pipeline[postgresql]"}
+
+
+class PostgreSQLKind(SourceKind):
+    """PostgreSQL 14 and newer, through ADBC. It reads single tables, and notices no late rows by itself."""
+
+    name = "postgresql"
+    title = "PostgreSQL"
+    dialect = POSTGRESQL
+    port = 5432
+    schemes = frozenset(("postgresql", "postgres"))
+    modules = _MODULES
+    login_errors = frozenset(("28000", "28P01", "3D000", "42501"))
+
+    def read_extract(
+        self,
+        request: ReadRequest,
+        options: SourceOptions,
+        directory: Path,
+        progress: Progress,
+        warn: Callable[[str], None] = lambda _: None,
+        note: Callable[[str], None] = lambda _: None,
+        arrivals: Arrivals = NOBODY,
+        part: Callable[[str], None] = lambda _: None,
+    ) -> "Extract":
+        """Read all datasets of one entry and window into `directory`."""
+        from aggregation_pipeline.source.postgresql.reader import read_extract
+
+        # A table is read as a whole.
+        del part
+        return read_extract(request, options, directory, progress, warn, note, arrivals)
+
+    def plan_read(self, request: ReadRequest, options: SourceOptions, plan: ReadPlan) -> None:
+        """Fill the plan without reading a row."""
+        from aggregation_pipeline.source.postgresql.read_plan import plan_read
+
+        plan_read(request, options, plan)
+
+    def health_check(self, options: SourceOptions, seconds: int) -> "_HealthCheck":
+        """Return what asks the database whether it answers."""
+        return _HealthCheck(options, seconds)
+
+
+@dataclass(frozen=True)
+class _HealthCheck:
+    """Connects anew each time: a kept connection would say nothing of whether the next run gets one."""
+
+    options: SourceOptions
+    seconds: int
+
+    def __call__(self) -> None:
+        """Ask; raises SourceError."""
+        from dataclasses import replace
+
+        from aggregation_pipeline.source.postgresql.session import open_session
+
+        bounded = replace(self.options, connect_timeout=self.seconds, stall_timeout=self.seconds)
+        with open_session(bounded, zone=ZoneInfo("UTC"), limits=SourceLimits(max_snapshot_seconds=self.seconds)):
+            pass
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+POSTGRESQL_KIND: Final = PostgreSQLKind()

@@ -1,0 +1,104 @@
+"""Expressions as of the logical time: `now()` and its like are the moment of the run, whenever it really happens.
+
+MySQL's sessions can be told the time. PostgreSQL's cannot, so these words, and nothing else of the user's text, are
+replaced by the moment that they mean. What else asks the server for its clock is refused.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
+from aggregation_pipeline.config.sql.tokens import Token, tokenize
+from aggregation_pipeline.errors import SourceError
+
+_CALLS: Final = frozenset(("now", "transaction_timestamp"))
+_WORDS: Final = frozenset(("current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"))
+# Texts that the server reads as a moment of its own clock.
+_TEXTS: Final = frozenset(("'now'", "'today'", "'tomorrow'", "'yesterday'"))
+_TYPES: Final = frozenset(("date", "time", "timetz", "timestamp", "timestamptz"))
+
+
+def at_logical_time(sql: str, moment: datetime, zone: ZoneInfo) -> str:
+    """Return an expression with the logical time in the place of the words that mean the present.
+
+    Args:
+        sql: a checked expression.
+        moment: the logical time.
+        zone: whose clock the session computes with.
+
+    Raises:
+        SourceError: it asks for the present in a way that cannot be replaced.
+    """
+    lowered = sql.lower()
+    if not any(word in lowered for word in (*_CALLS, *_WORDS, "age", "today", "tomorrow", "yesterday")):
+        return sql
+    tokens, text = tokenize(sql, POSTGRESQL)
+    parts, position, index = list[str](), 0, 0
+    while index < len(tokens):
+        start = text.index(tokens[index].text, position)
+        parts.append(text[position:start])
+        taken = _taken(tokens, index)
+        position = start
+        for token in tokens[index : index + taken]:
+            position = text.index(token.text, position) + len(token.text)
+        parts.append(_literal(tokens[index].name, moment, zone) if _is_present(tokens, index) else text[start:position])
+        index += taken
+    return "".join(parts)
+
+
+def _taken(tokens: Sequence[Token], index: int) -> int:
+    return 3 if _is_present(tokens, index) and tokens[index].name in _CALLS else 1
+
+
+def _is_present(tokens: Sequence[Token], index: int) -> bool:
+    """Whether a token begins a word for the present; raises if it does so in another way than is known here."""
+    token, before = tokens[index], tokens[index - 1] if index else None
+    behind = [each.text for each in tokens[index + 1 : index + 3]]
+    _refuse_text(token, before, behind[0] if behind else "")
+    if token.kind != "word" or (before is not None and before.text == "."):
+        return False
+    if token.name in _CALLS:
+        return behind == ["(", ")"]
+    if token.name == "age" and behind[:1] == ["("] and not _has_two_arguments(tokens[index + 1 :]):
+        raise SourceError(
+            "age() with one argument asks for the server's own day, and a repeated run would give other rows. Write"
+            " age(current_date, ...)."
+        )
+    if token.name in _WORDS and behind[:1] == ["("]:
+        raise SourceError(f"{token.text} is written without a number of digits here: it is the run's logical time.")
+    return token.name in _WORDS
+
+
+def _refuse_text(token: Token, before: Token | None, behind: str) -> None:
+    is_moment = behind == "::" or (before is not None and before.name in _TYPES)
+    if token.kind == "string" and token.text.lower() in _TEXTS and is_moment:
+        raise SourceError(
+            f"{token.text} is a moment of the server's clock, and a repeated run would give other rows. Write"
+            " current_date or now(), which are the run's logical time."
+        )
+
+
+def _has_two_arguments(tokens: Sequence[Token]) -> bool:
+    depth = 0
+    for token in tokens:
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth == 0:
+            return False
+        if token.text == "," and depth == 1:
+            return True
+    return False
+
+
+def _literal(word: str, moment: datetime, zone: ZoneInfo) -> str:
+    local = moment.astimezone(zone)
+    if word == "current_date":
+        return f"DATE '{local.date().isoformat()}'"
+    if word == "localtimestamp":
+        return f"TIMESTAMP '{local.replace(tzinfo=None).isoformat(sep=' ')}'"
+    if word == "localtime":
+        return f"TIME '{local.time().isoformat()}'"
+    if word == "current_time":
+        return f"TIMETZ '{local.timetz().isoformat()}'"
+    return f"TIMESTAMPTZ '{moment.astimezone(UTC).isoformat(sep=' ')}'"

@@ -1,0 +1,228 @@
+"""Read one window of an entry into local Parquet: both datasets from one snapshot, streamed and counted.
+
+Nothing stays on disk after a failure.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+from pydantic import SecretStr
+
+from aggregation_pipeline.errors import RowCountError, SourceError
+from aggregation_pipeline.extract import Dataset, Extract
+from aggregation_pipeline.source.lineage import with_column_metadata
+from aggregation_pipeline.source.options import SourceOptions
+from aggregation_pipeline.source.parquet_sink import ParquetSink
+from aggregation_pipeline.source.postgresql.arrow_types import ColumnType
+from aggregation_pipeline.source.postgresql.calendar import Calendar
+from aggregation_pipeline.source.postgresql.described import DescribedQuery
+from aggregation_pipeline.source.postgresql.explain import check_scan
+from aggregation_pipeline.source.postgresql.prepared import PreparedEntry, prepare
+from aggregation_pipeline.source.postgresql.query import DatasetQuery
+from aggregation_pipeline.source.postgresql.session import Session, open_session
+from aggregation_pipeline.source.request import NOBODY, Arrivals, Progress, ReadRequest
+
+
+def read_extract(
+    request: ReadRequest,
+    options: SourceOptions,
+    directory: Path,
+    progress: Progress,
+    warn: Callable[[str], None] = lambda _: None,
+    note: Callable[[str], None] = lambda _: None,
+    arrivals: Arrivals = NOBODY,
+) -> Extract:
+    """Read all datasets of one entry and window into `directory`; see `SourceKind.read_extract`."""
+    entry = request.entry
+    with (
+        _removed_on_failure() as written,
+        open_session(
+            options, zone=request.zone, limits=entry.source_limits, names=[entry.table, entry.source_table.name]
+        ) as session,
+    ):
+        prepared = prepare(session, request)
+        described = prepared.describe()
+        for each in described:
+            check_scan(session, entry, each, warn)
+        notes = tuple(replica_notes(session, request))
+        for text in notes:
+            note(text)
+        extract = Extract(
+            table=entry.name,
+            window=request.window,
+            datasets=(),
+            consistency="none" if prepared.relations.foreign else "snapshot",
+            comments={column.name: column.comment for column in prepared.columns.values() if column.comment},
+            notes=notes,
+            engines=str(prepared.relations),
+            columns_fingerprint=entry.columns_fingerprint,
+            masks_fingerprints=" ".join(_fingerprints(prepared)),
+        )
+        arrivals.begin(extract)
+        reader = _DatasetReader(prepared, request, extract, options.mask_salt, progress, arrivals)
+        datasets = []
+        for each in described:
+            written.append(directory / f"{each.query.dataset}.parquet")
+            datasets.append(reader.read(each, written[-1]))
+    return replace(extract, datasets=tuple(datasets))
+
+
+@contextlib.contextmanager
+def _removed_on_failure() -> Iterator[list[Path]]:
+    """Yield a list for the files that are written; a failure removes them."""
+    written: list[Path] = []
+    try:
+        yield written
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _fingerprints(prepared: PreparedEntry) -> tuple[str, ...]:
+    # A view or a function may read any table, so what the whole file masks is recorded as well.
+    reads_others = prepared.relations.functions or any(not each.is_named for each in prepared.relations.all)
+    fingerprints = tuple(prepared.entry.masks_fingerprints)
+    return fingerprints if reads_others else fingerprints[:1]
+
+
+def replica_notes(session: Session, request: ReadRequest) -> Iterator[str]:
+    """Say that rows may be missing, if the server is a replica that has not come to the window's end yet."""
+    replica, partition = session.replica, request.partition
+    end = request.logical_time if partition is None else min(partition.end, request.logical_time)
+    if replica is None or replica.caught_up or (replica.applied is not None and replica.applied >= end):
+        return
+    applied = f"what was committed until {replica.applied:%F %T} UTC" if replica.applied else "nothing since its start"
+    yield (
+        f"{request.entry.table} was read from a replica that had applied {applied}, so rows that were written later are"
+        " missing. Read the primary, or let the schedule wait for longer."
+    )
+
+
+@dataclass
+class _Arrived:
+    """What came of one dataset: its schema is known with the first batch."""
+
+    columns: dict[int, ColumnType]
+    schema: pa.Schema
+    expected: int | None
+
+
+@dataclass(frozen=True)
+class _DatasetReader:
+    """Reads datasets of one entry and window, one after the other."""
+
+    prepared: PreparedEntry
+    request: ReadRequest
+    extract: Extract
+    salt: SecretStr
+    progress: Progress
+    arrivals: Arrivals
+
+    def read(self, described: DescribedQuery, path: Path) -> Dataset:
+        """Read one dataset into a Parquet file."""
+        query, session = described.query, self.prepared.session
+        calendar = Calendar(self.request.zero_dates)
+        with self.prepared.hints():
+            self._limit_statements()
+            expected, with_nan = self._count(described)
+            self._limit_statements()
+            sql = described.statement(self._columns(described, calendar, set()))
+            batches = session.link.batches(sql)
+            first = next(batches, None)
+            if not query.counts_first and first is not None and first.num_rows:
+                expected, with_nan = self._told(described, first)
+        self._refuse_too_many(query, expected)
+        columns = self._columns(described, calendar, with_nan)
+        schema = with_column_metadata(
+            pa.schema([each.field for each in columns.values()]),
+            self.request.entry,
+            query.dataset,
+            self.extract.comments,
+        )
+        begun = Dataset(
+            name=query.dataset,
+            path=path,
+            rows=0,
+            schema=schema,
+            truncated=False,
+            sql=sql,
+            order=query.order,
+            masks=described.masks,
+        )
+        self.arrivals.begin_dataset(begun)
+        with ParquetSink(path, schema, self.arrivals.add_group) as sink:
+            came = _chained(first, batches)
+            arrived = self._write(query, _Arrived(columns, schema, expected), came, sink)
+        kept = arrived if query.limit is None else min(arrived, query.limit)
+        self.progress(query.dataset, kept, kept)
+        dataset = replace(begun, rows=kept, truncated=arrived > kept, zero_dates=calendar.counts)
+        self.arrivals.end_dataset(dataset)
+        return dataset
+
+    def _columns(self, described: DescribedQuery, calendar: Calendar, with_nan: set[int]) -> dict[int, ColumnType]:
+        return described.column_types(self.prepared.session.zone, calendar, self.salt, with_nan)
+
+    def _limit_statements(self) -> None:
+        # One second more than is left: the deadline breaks off first, and its message names max_snapshot_seconds.
+        session = self.prepared.session
+        session.limit_statements(min(self.request.entry.source_limits.timeout_seconds, session.link.left() + 1))
+
+    def _count(self, described: DescribedQuery) -> tuple[int | None, set[int]]:
+        """Count the rows to come; and the places of the outputs that hold a NaN."""
+        if not described.query.counts_first:
+            return None, set()
+        count, *flags = self.prepared.session.link.row(described.count_sql)
+        return count, {place for place, has_nan in zip(described.nan_places, flags, strict=True) if has_nan}
+
+    def _told(self, described: DescribedQuery, first: pa.RecordBatch) -> tuple[int, set[int]]:
+        """The same, from the columns behind the outputs, which say it in each row."""
+        told = [column[0].as_py() for column in first.columns[len(first.columns) - 1 - len(described.nan_places) :]]
+        return told[0], {place for place, has_nan in zip(described.nan_places, told[1:], strict=True) if has_nan}
+
+    def _write(
+        self, query: DatasetQuery, arriving: _Arrived, batches: Iterator[pa.RecordBatch], sink: ParquetSink
+    ) -> int:
+        """Write the rows, without the one over the limit; return how many arrived."""
+        arrived = 0
+        for batch in batches:
+            # The statement asks for one row more than the limit, to know whether there is one.
+            kept = batch if query.limit is None else batch.slice(0, max(0, query.limit - arrived))
+            arrived += batch.num_rows
+            self._refuse_too_many(query, arrived)
+            pairs = zip(arriving.columns.values(), kept.columns, strict=False)
+            sink.write(pa.RecordBatch.from_arrays([each.build(cells) for each, cells in pairs], schema=arriving.schema))
+            self.progress(query.dataset, min(arrived, query.limit or arrived), _capped(query, arriving.expected))
+        if arriving.expected is not None and arrived != arriving.expected:
+            raise RowCountError(
+                f"{query.dataset}: {arrived:,} rows arrived, but the server counted {arriving.expected:,} in the same"
+                " transaction. Nothing was published. A proxy that spreads the statements of a transaction over"
+                " replicas does this: connect to the database itself."
+            )
+        return arrived
+
+    def _refuse_too_many(self, query: DatasetQuery, rows: int | None) -> None:
+        most = self.request.entry.source_limits.max_rows
+        if rows is None or most is None or rows <= most:
+            return
+        # A limit asks for one row more than it keeps.
+        if query.limit is not None and query.limit <= most:
+            return
+        raise SourceError(
+            f"{query.dataset}: there are {rows:,} rows or more, over max_rows = {most:,}, so the table was not read to"
+            " its end and nothing was published. Narrow its `where`, set a `limit` (which cuts, and says so), or raise"
+            " source_limits.max_rows."
+        )
+
+
+def _capped(query: DatasetQuery, rows: int | None) -> int | None:
+    return rows if rows is None or query.limit is None else min(rows, query.limit)
+
+
+def _chained(first: pa.RecordBatch | None, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    if first is not None:
+        yield first
+        yield from rest

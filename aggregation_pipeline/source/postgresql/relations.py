@@ -1,0 +1,185 @@
+"""What an entry reads beyond its words: tables behind views and partitions, and functions, as the catalogue knows them.
+
+PostgreSQL keeps for each view which tables, columns and functions it uses, so nothing has to be parsed.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aggregation_pipeline.config.entry_query import expressions_of
+from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
+from aggregation_pipeline.config.sql.references import references_in
+from aggregation_pipeline.config.sql.table_names import TableName
+from aggregation_pipeline.config.sql.tokens import tokenize
+from aggregation_pipeline.config.table_entry import TableEntry
+from aggregation_pipeline.errors import SnapshotError, SourceError
+from aggregation_pipeline.source.postgresql.session import Session, regclass
+
+_KINDS: Final[Mapping[str, str]] = {
+    "r": "table",
+    "p": "partitioned table",
+    "v": "view",
+    "m": "materialized view",
+    "f": "foreign table",
+    "S": "sequence",
+}
+_NAMES: Final = ("word", "quoted")
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table or view that an entry reads.
+
+    Attributes:
+        kind: what it is: table, view, foreign table.
+        storage: the server's storage engine; empty where it stores nothing.
+        is_named: whether the entry names it; otherwise a view or a table that holds others leads to it.
+    """
+
+    name: TableName
+    kind: str
+    storage: str
+    is_named: bool
+
+
+@dataclass(frozen=True)
+class Relations:
+    """All that an entry reads.
+
+    Attributes:
+        functions: those stored in the database that a view calls.
+    """
+
+    all: tuple[Relation, ...]
+    functions: frozenset[TableName] = frozenset()
+
+    @property
+    def foreign(self) -> list[str]:
+        """Tables of other servers, whose rows are of other moments."""
+        return [str(each.name) for each in self.all if each.kind == "foreign table"]
+
+    def __str__(self) -> str:
+        """How the rows are stored, for the manifest: `heap`."""
+        return ", ".join(
+            sorted({each.storage or each.kind for each in self.all if each.storage or each.kind[0] == "f"})
+        )
+
+
+def tables_of(entry: TableEntry) -> set[TableName]:
+    """Return the tables that an entry names: its own, and those of sub-selects.
+
+    Whether a name of those stood in quotation marks is not known any more, so what the server reads without them, the
+    name in lower case, counts as well.
+    """
+    named = {entry.source_table}
+    for _, sql in expressions_of(entry.query):
+        for tables in references_in(sql, POSTGRESQL).relations.values():
+            found = {table for table in tables if table is not None}
+            named |= found | {
+                TableName(table.database and table.database.lower(), table.name.lower()) for table in found
+            }
+    return named
+
+
+def find_relations(session: Session, entry: TableEntry) -> Relations:
+    """Look up what an entry reads, through views, partitions and tables that inherit."""
+    numbers = ", ".join(regclass(table) for table in sorted(tables_of(entry), key=str))
+    reached = (
+        f"WITH RECURSIVE reached(oid, is_named) AS (SELECT unnest(ARRAY[{numbers}])::oid, true"
+        " UNION SELECT more.oid, false FROM reached CROSS JOIN LATERAL ("
+        "SELECT d.refobjid FROM pg_rewrite AS r JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid ="
+        " r.oid AND d.refclassid = 'pg_class'::regclass WHERE r.ev_class = reached.oid AND d.refobjid <> reached.oid"
+        " UNION ALL SELECT inhrelid FROM pg_inherits WHERE inhparent = reached.oid) AS more(oid))"
+    )
+    rows = session.link.rows(
+        f"{reached} SELECT n.nspname::text, c.relname::text, c.relkind::text, a.amname::text, bool_or(reached.is_named)"
+        " FROM reached JOIN pg_class AS c ON c.oid = reached.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+        " LEFT JOIN pg_am AS a ON a.oid = c.relam GROUP BY 1, 2, 3, 4 ORDER BY 1, 2"
+    )
+    functions = session.link.rows(
+        f"{reached} SELECT DISTINCT n.nspname::text, p.proname::text FROM reached"
+        " JOIN pg_rewrite AS r ON r.ev_class = reached.oid JOIN pg_depend AS d"
+        " ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_proc'::regclass"
+        " JOIN pg_proc AS p ON p.oid = d.refobjid"
+        " JOIN pg_namespace AS n ON n.oid = p.pronamespace"
+    )
+    return Relations(
+        tuple(Relation(TableName(row[0], row[1]), _KINDS.get(row[2], "object"), row[3] or "", row[4]) for row in rows),
+        frozenset(TableName(*row) for row in functions),
+    )
+
+
+def require_one_moment(entry: TableEntry, relations: Relations) -> None:
+    """Refuse tables of other servers, unless the entry says `consistency: none`.
+
+    Raises:
+        SnapshotError: names them.
+    """
+    if relations.foreign and entry.consistency == "snapshot":
+        raise SnapshotError(
+            f"{entry.table}: {', '.join(relations.foreign)} is a foreign table, whose rows another server gives as of"
+            " another moment. Read that server itself as a source, or write `consistency: none` in the table's entry;"
+            " its manifest will then say so."
+        )
+
+
+def refuse_side_effects(session: Session, entry: TableEntry) -> None:
+    """Refuse functions of which the server says that they may do more than read (VOLATILE).
+
+    A name that has several functions is refused if one of them is so: which one is called depends on the arguments.
+
+    Raises:
+        SourceError: names the function and the key.
+    """
+    called: dict[TableName, str] = {}
+    for place, sql in expressions_of(entry.query):
+        for name in _calls(sql):
+            called.setdefault(name, _key(place))
+    if not called:
+        return
+    for name in _volatile(session, called):
+        raise SourceError(
+            f"{called[name]}: {name}() is VOLATILE on the server: it may change something, or give another result each"
+            " time. Leave it out. A function of your own that only reads is declared by ALTER FUNCTION ... STABLE."
+        )
+
+
+def _volatile(session: Session, called: Collection[TableName]) -> list[TableName]:
+    conditions = []
+    for name in called:
+        own = POSTGRESQL.literal("text", name.name)
+        schema = (
+            "pg_function_is_visible(p.oid)"
+            if name.database is None
+            else f"n.nspname = {POSTGRESQL.literal('text', name.database)}"
+        )
+        conditions.append(f"(p.proname = {own} AND {schema})")
+    rows = session.link.rows(
+        "SELECT DISTINCT n.nspname::text, p.proname::text FROM pg_proc AS p JOIN pg_namespace AS n"
+        f" ON n.oid = p.pronamespace WHERE p.provolatile = 'v' AND ({' OR '.join(conditions)})"
+    )
+    found = {(schema, name) for schema, name in rows}
+    return [
+        name
+        for name in called
+        if any(other == name.name and name.database in (None, schema) for schema, other in found)
+    ]
+
+
+def _calls(sql: str) -> Iterator[TableName]:
+    """The functions that an expression calls, as the server reads their names."""
+    tokens = tokenize(sql, POSTGRESQL)[0]
+    for place, token in enumerate(tokens[:-1]):
+        if token.kind in _NAMES and tokens[place + 1].text == "(":
+            qualified = place >= 2 and tokens[place - 1].text == "." and tokens[place - 2].kind in _NAMES
+            yield TableName(_read(tokens[place - 2].text) if qualified else None, _read(token.text))
+
+
+def _read(text: str) -> str:
+    """A name as the server reads it: in lower case, unless it is in quotation marks."""
+    return text[1:-1].replace('""', '"') if text.startswith('"') else text.lower()
+
+
+def _key(place: tuple[str | int, ...]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
