@@ -7,7 +7,6 @@ asset, and refuses backfills in a single run.
 import typing
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -122,22 +121,23 @@ class ValuesIOManager(IOManager):
             except StorageError as error:
                 problem = f"{name} returned what cannot be stored: {error}."
             else:
-                begun = datetime.now(UTC)
                 _, media_type = EXTENSIONS[written.extension]
+                former = self._of_other_kinds(base, written.extension)
                 stored = self._store.put(base + written.extension, path, media_type=media_type)
-                self._forget_others(base, written.extension, begun)
+                self._forget(former)
                 return stored, written
         raise StorageError(problem)
 
-    def _forget_others(self, base: str, extension: str, begun: datetime) -> None:
-        """Delete a value of another kind that was stored before, so that it is not taken for this one.
+    def _of_other_kinds(self, base: str, extension: str) -> list[StoredObject]:
+        """The values of other kinds that are stored now."""
+        others = sorted(EXTENSIONS.keys() - {extension})
+        return [found for other in others if (found := self._store.head(base + other)) is not None]
 
-        One that was stored in the same second or later is another writer's.
-        """
-        for other in EXTENSIONS.keys() - {extension}:
-            found = self._store.head(base + other)
-            if found is not None and (found.modified is None or found.modified < begun.replace(microsecond=0)):
-                self._store.delete(base + other)
+    def _forget(self, former: list[StoredObject]) -> None:
+        """Delete these, so that none is taken for the new value. What has changed meanwhile is another writer's."""
+        for value in former:
+            if self._store.head(value.key) == value:
+                self._store.delete(value.key)
 
     def _get(self, base: str, wanted: Wanted, name: str) -> object:
         with working_directory(self._temp_dir) as directory:

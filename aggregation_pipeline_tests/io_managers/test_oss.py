@@ -1,7 +1,6 @@
 """`OSSIOManager` in a Dagster project that has nothing else of ours: real runs, on the OSS test server."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -174,27 +173,25 @@ def test_what_the_users_own_code_raises_is_shown_as_it_is(
 def test_a_value_of_another_kind_takes_the_place_of_the_former(
     instance: DagsterInstance, folder: OSSIOManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    values: list[object] = [pd.DataFrame({"a": [1]}), b"bytes"]
+    values: list[object] = [pd.DataFrame({"a": [1]}), b"bytes", "text"]
 
     @asset
     def changing() -> Any:
         return values.pop(0)
 
-    run(instance, folder, changing)
-    head = FolderStore.head
-
-    def long_ago(store: FolderStore, key: str) -> StoredObject | None:
-        found = head(store, key)
-        return found and StoredObject(found.key, found.bytes, found.crc64, datetime.now(UTC) - timedelta(minutes=1))
-
-    with monkeypatch.context() as patched:
-        patched.setattr(FolderStore, "head", long_ago)
+    # However soon one follows the other.
+    for names in (["changing.parquet"], ["changing.bin"]):
         run(instance, folder, changing)
-    assert stored(tmp_path) == ["changing.bin"]
-    # Of a writer at the same time nothing is deleted.
-    values.append("text")
+        assert stored(tmp_path) == names
+    put = FolderStore.put
+
+    def beside_another(store: FolderStore, key: str, *arguments: Any, **more: Any) -> StoredObject:
+        put(store, "changing.bin", b"of another writer", media_type="application/octet-stream")
+        return put(store, key, *arguments, **more)
+
+    monkeypatch.setattr(FolderStore, "put", beside_another)
     run(instance, folder, changing)
-    assert "changing.txt" in stored(tmp_path)
+    assert stored(tmp_path) == ["changing.bin", "changing.txt"], "nothing of a writer at the same time is deleted"
 
 
 def test_an_upload_that_breaks_leaves_what_was_there(
