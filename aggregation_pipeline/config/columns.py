@@ -67,7 +67,18 @@ def refuse_duplicate_names(names: Sequence[str], where: str) -> None:
 Alias = Annotated[str, AfterValidator(_checked_alias)]
 
 
-class Column(ConfigModel):
+class _WithSql(ConfigModel):
+    _dialect: Dialect = PrivateAttr(default_factory=dialect_in_use)
+
+    @property
+    def dialect(self) -> Dialect:
+        """In which its SQL is written."""
+        # Asked for hundreds of times an entry; the attribute itself is found slowly.
+        private: Mapping[str, Dialect] = self.__pydantic_private__ or {}
+        return private["_dialect"]
+
+
+class Column(_WithSql):
     """A group key or a selected field: `status`, `DATE(created_at)`, or `{expr: DATE(created_at), alias: day}`."""
 
     expr: str
@@ -77,17 +88,11 @@ class Column(ConfigModel):
     """
     alias: Alias | None = None
     """Its name in the files. Default: the column's name, or the text of the expression."""
-    _dialect: Dialect = PrivateAttr(default_factory=dialect_in_use)
 
     @property
     def name(self) -> str:
         """The name of the output."""
-        return self.alias or output_name(self.expr, self._dialect)
-
-    @property
-    def dialect(self) -> Dialect:
-        """In which its SQL is written."""
-        return self._dialect
+        return self.alias or output_name(self.expr, self.dialect)
 
     def checked(self, role: Role) -> Self:
         """The same column after its expression was checked for its role.
@@ -128,7 +133,7 @@ def _refuse_bare_text(value: object) -> object:
     return value
 
 
-class Aggregation(ConfigModel):
+class Aggregation(_WithSql):
     """`{function: SUM, field: price, alias: revenue}`, or custom: `{expr: SUM(price * quantity), alias: revenue}`."""
 
     function: Annotated[Function | None, BeforeValidator(_normalized_function)] = None
@@ -143,7 +148,6 @@ class Aggregation(ConfigModel):
     """One SQL expression that aggregates, instead of function and field."""
     alias: Alias | None = None
     """Its name in the files. Default: its text, as in COUNT(id)."""
-    _dialect: Dialect = PrivateAttr(default_factory=dialect_in_use)
 
     @field_validator("field")
     @classmethod
@@ -167,9 +171,9 @@ class Aggregation(ConfigModel):
             raise ValueError(
                 f"{self.function} needs a field, which is a column or an expression; only COUNT can do without"
             )
-        if self.function is not None and self._dialect.figures.get(self.function) == "":
+        if self.function is not None and self.dialect.figures.get(self.function) == "":
             raise ValueError(
-                f"{self._dialect.title} has no function {self.function}; write what it has instead, as"
+                f"{self.dialect.title} has no function {self.function}; write what it has instead, as"
                 " {expr: ..., alias: ...}"
             )
         _refuse_long_name(self.name)
@@ -180,13 +184,8 @@ class Aggregation(ConfigModel):
         """The name of the output."""
         if self.alias or self.expr:
             return self.alias or str(self.expr)
-        argument = output_name(self.field or ALL_COLUMNS, self._dialect)
+        argument = output_name(self.field or ALL_COLUMNS, self.dialect)
         return f"COUNT(DISTINCT {argument})" if self.function == "COUNT DISTINCT" else f"{self.function}({argument})"
-
-    @property
-    def dialect(self) -> Dialect:
-        """In which its SQL is written."""
-        return self._dialect
 
 
 AggregationItem = Annotated[Aggregation, BeforeValidator(_refuse_bare_text)]

@@ -25,7 +25,7 @@ from aggregation_pipeline.config.possible_masks import (
     may_mask,
     possible_tables,
 )
-from aggregation_pipeline.config.sources import limits_of_source
+from aggregation_pipeline.config.sources import kind_of_entry, kinds_of_sources, limits_of_source
 from aggregation_pipeline.config.sql.references import is_one_of
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
@@ -43,9 +43,11 @@ Validate = Callable[[Document], tuple[PipelineConfig | None, list[ConfigIssue]]]
 
 
 def with_placeholders(
-    document: Document, issues: Sequence[ConfigIssue], validate: Validate
+    document: Document, issues: Sequence[ConfigIssue], validate: Validate, kinds: Mapping[str | None, str]
 ) -> tuple[PipelineConfig, dict[str, str]]:
     """The config with placeholders for invalid entries; and why some have no placeholder, by name of the entry.
+
+    `kinds` are those of sources that variables name.
 
     Raises:
         ConfigError: issues that belong to no one entry.
@@ -53,7 +55,7 @@ def with_placeholders(
     key = next((key for key in document.data if key in TABLES), None) if isinstance(document.data, dict) else None
     if key is None or not isinstance(document.data[key], dict):
         raise ConfigError(report_issues(document.path, issues))
-    entries = _EntryByEntry(document, key, validate)
+    entries = _EntryByEntry(document, key, validate, kinds_of_sources(document.data.get("sources"), kinds))
     entries.check_each(issues)
     entries.check_together(issues)
     entries.check_masks()
@@ -69,10 +71,11 @@ class _EntryByEntry:
         issues: those of all other entries, by name.
         sources: of those other entries whose masks are known, by name; None is the database without a name.
         masked: what is masked, by source.
+        kinds: of sources, by name, where they are no MySQL.
     """
 
-    def __init__(self, document: Document, key: str, validate: Validate) -> None:
-        self.document, self.key, self.validate = document, key, validate
+    def __init__(self, document: Document, key: str, validate: Validate, kinds: Mapping[str | None, str]) -> None:
+        self.document, self.key, self.validate, self.kinds = document, key, validate, kinds
         self.bodies: dict[str, Any] = document.data[key]
         self.locations: Mapping[str | int, SourceLocation] = document.location.children[key].children
         self.alone: dict[str, TableEntry] = {}
@@ -218,7 +221,8 @@ class _EntryByEntry:
         ):
             return None
         try:
-            return TableEntry.model_validate({"name": name, **dict(self._values(name, MASKING_KEYS))}, strict=True)
+            kept = {"name": name, **kind_of_entry(self.bodies[name], self.kinds)}
+            return TableEntry.model_validate(kept | dict(self._values(name, MASKING_KEYS)), strict=True)
         except ValidationError:
             return None
 
@@ -268,6 +272,7 @@ class _EntryByEntry:
     def _placeholder(self, name: str) -> TableEntry | None:
         """What stands for the entry in Dagster; None if no entry can have its name."""
         kept: dict[str, Any] = {"name": name, "line": self.locations[name].line}
+        kept |= kind_of_entry(self.bodies[name], self.kinds)
         lost = []
         try:
             TableEntry.model_validate(kept, strict=True)

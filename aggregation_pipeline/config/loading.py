@@ -13,7 +13,7 @@ from aggregation_pipeline.config.messages.found_values import found
 from aggregation_pipeline.config.messages.located_issues import format_key_path
 from aggregation_pipeline.config.one_or_more import with_tuples
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
-from aggregation_pipeline.config.sources import kinds_of_sources, source_name, source_name_problem
+from aggregation_pipeline.config.sources import kind_of_entry, kinds_of_sources
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.config.unknown_keys import unknown_key
 from aggregation_pipeline.config.yaml.document import Document, read_document
@@ -71,7 +71,7 @@ def load_usable_config(
     document = read_document(path, content)
     config, issues = _validate(document, sources, kinds)
     if config is None or issues:
-        return with_placeholders(document, issues, lambda part: _validate(part, sources, kinds))
+        return with_placeholders(document, issues, lambda part: _validate(part, sources, kinds), kinds)
     return config, {}
 
 
@@ -138,11 +138,7 @@ def _set_kinds(entries: Sequence[object], kinds: Mapping[str | None, str]) -> No
     """Tell each entry the kind of its source, which decides how its SQL is read."""
     for entry in entries if kinds else ():
         if isinstance(entry, dict):
-            source = entry.get("source")
-            if isinstance(source, str) and not source_name_problem(source):
-                source = source_name(source)
-            if source is None or isinstance(source, str):
-                entry.update({"source_kind": kinds[source]} if source in kinds else {})
+            entry.update(kind_of_entry(entry, kinds))
 
 
 def _entry(path: list[str], body: object, location: SourceLocation, issues: list[ConfigIssue]) -> object:

@@ -108,6 +108,16 @@ def kinds_of_sources(sources: object, kinds: Mapping[str | None, str]) -> dict[s
     return {name: kind for name, kind in found.items() if is_kind(kind)}
 
 
+def kind_of_entry(body: object, kinds: Mapping[str | None, str]) -> dict[str, str]:
+    """The kind of an entry's source as `source_kind`, by what `kinds_of_sources` returns; nothing for MySQL's."""
+    source = body.get("source") if isinstance(body, dict) else None
+    if not isinstance(source, str | None):
+        return {}
+    if source is not None and not source_name_problem(source):
+        source = source_name(source)
+    return {"source_kind": kinds[source]} if source in kinds else {}
+
+
 def _checked_kind(name: str | None) -> str | None:
     return None if name is None else checked_kind(name)
 

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from aggregation_pipeline.config import source_kinds
-from aggregation_pipeline.config.loading import load_config
+from aggregation_pipeline.config.loading import load_config, load_usable_config
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.errors import ConfigError, SettingsError, SourceError
@@ -135,6 +135,22 @@ def test_masks_hold_by_the_names_of_the_dialect(installed: Path):
     )
     with pytest.raises(ConfigError, match="paid shows Paid amount"):
         loaded(installed, shown.replace('{{"Paid amount"', "{{'Paid amount'"))
+
+
+def test_masks_of_an_entry_that_cannot_be_used_hold_by_the_names_of_the_dialect(installed: Path):
+    path = installed.parent / "aggregation.yaml"
+    text = f"""
+sources: {{lake: {{kind: parquet, database: {installed}}}}}
+tables:
+  orders: {{source: lake, limit: 0, select_fields: [{{expr: '"Paid amount"', alias: sum}}], mask: {{sum: partial}}}}
+  again: {{source: lake, table: orders, select_fields: [{{expr: '"Paid amount"', alias: paid}}]}}
+"""
+    config, left_out = load_usable_config(path, text.encode())
+    assert not left_out
+    orders, again = config.tables
+    assert "limit" in str(orders.issues)
+    assert "the output paid shows Paid amount, which the entry orders masks" in str(again.issues)
+    assert {entry.source_kind for entry in config.tables} == {"parquet"}
 
 
 def test_it_is_planned_asked_for_its_health_and_examined(installed: Path, tmp_path: Path):

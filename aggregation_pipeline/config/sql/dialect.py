@@ -79,8 +79,7 @@ class Dialect:
     def is_quoted(self, text: str) -> bool:
         """Whether a text is one name in quotation marks, and nothing else."""
         mark = self.quote_mark
-        inside = text[1:-1].replace(mark * 2, "")
-        return len(text) > 2 and text[0] == text[-1] == mark and mark not in inside
+        return len(text) > 2 and text[0] == text[-1] == mark and mark not in text[1:-1].replace(mark * 2, "")
 
     def is_system_table(self, database: str, table: str) -> bool:
         """Whether a table is one of the server's own; names are case-folded, and `database` is empty without one."""
