@@ -2,20 +2,22 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
+from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.postgresql.calendar import Calendar
 from aggregation_pipeline.source.postgresql.described import DescribedQuery
-from aggregation_pipeline.source.postgresql.session import Session
+from aggregation_pipeline.source.postgresql.session import Session, regclass
 
 # A smaller table is read in no time, with an index or without.
 BIG_TABLE: Final = 100_000
+_APPENDS: Final = ("Append", "Merge Append")
 # Replaces MASK_SALT, which has an effect only on values.
 _NO_SALT: Final = SecretStr("no value is read")
 
@@ -43,18 +45,26 @@ def explain(session: Session, described: DescribedQuery) -> Scan:
         SourceError: it refuses to tell.
     """
     sql = described.statement(described.column_types(ZoneInfo("UTC"), Calendar("null"), _NO_SALT, ()))
-    ((plan,),) = session.link.rows(f"EXPLAIN (FORMAT JSON) {sql}", copy=False)
-    scans = [_scan(session, node) for node in _nodes(json.loads(plan)[0]["Plan"]) if "Relation Name" in node]
+    # VERBOSE names the schema of a table.
+    ((plan,),) = session.link.rows(f"EXPLAIN (FORMAT JSON, VERBOSE) {sql}", copy=False)
+    scans = list(_scans(session, json.loads(plan)[0]["Plan"]))
     if not scans:
         # Constants, or a condition that holds for nothing.
         return Scan(0, None, searched=True)
     return max(scans, key=lambda scan: (scan.rows, not scan.searched))
 
 
-def _nodes(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield node
-    for each in node.get("Plans", ()):
-        yield from _nodes(each)
+def _scans(session: Session, node: Mapping[str, Any]) -> Iterator[Scan]:
+    """Read the tables of a plan; the parts of one that is partitioned count as one."""
+    inner = (scan for each in node.get("Plans", ()) for scan in _scans(session, each))
+    if node["Node Type"] in _APPENDS:
+        if parts := list(inner):
+            most = max(parts, key=lambda scan: (not scan.searched, scan.rows))
+            yield replace(most, rows=sum(scan.rows for scan in parts))
+        return
+    if "Relation Name" in node:
+        yield _scan(session, node)
+    yield from inner
 
 
 def _scan(session: Session, node: Mapping[str, Any]) -> Scan:
@@ -67,10 +77,9 @@ def _scan(session: Session, node: Mapping[str, Any]) -> Scan:
 
 
 def _rows_of(session: Session, node: Mapping[str, Any]) -> int:
-    name = str(node["Relation Name"]).replace("'", "''")
-    (found,) = session.link.row(
-        f"SELECT max(c.reltuples)::int8 FROM pg_class AS c WHERE c.relname = '{name}' AND c.relkind IN ('r', 'm', 'f')"
-    )
+    table = regclass(TableName(str(node["Schema"]), str(node["Relation Name"])))
+    (found,) = session.link.row(f"SELECT max(reltuples)::int8 FROM pg_class WHERE oid = {table}")
+    # -1 of a table that was never analyzed.
     return max(0, found or 0)
 
 

@@ -74,3 +74,15 @@ def test_what_is_refused_keeps_what_was_known_before(options: SourceOptions):
         kind_of(options).plan_read(request, options, plan)
     assert plan.server is not None
     assert plan.datasets[0].sql.startswith("SELECT")
+
+
+def test_the_parts_of_a_table_count_as_one(client: "psycopg2.extensions.connection", options: SourceOptions):
+    with client.cursor() as cursor:
+        cursor.execute("CREATE TABLE halves (id int, n int) PARTITION BY LIST (n)")
+        for n in (0, 1):
+            cursor.execute(f"CREATE TABLE half_{n} PARTITION OF halves FOR VALUES IN ({n})")
+        cursor.execute("INSERT INTO halves SELECT i, i % 2 FROM generate_series(1, 120000) AS i")
+        cursor.execute("ANALYZE halves")
+    plan = planned(options, table="halves", aggregations=[{"function": "COUNT", "alias": "n"}], where="id > 5")
+    (warning,) = plan.warnings
+    assert "about 120,000 rows are read one by one" in warning
