@@ -23,11 +23,11 @@ $(STAMP): pyproject.toml setup.py requirements/dev.lock $(wildcard aggregation_p
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(STAMP) ## The main job once, on embedded servers: files to open and a batch_jobs row
-	$(BIN)/aggregation-pipeline demo
+demo: $(STAMP) ## The main job once, on embedded servers: files to open and a batch_jobs row; SOURCE=postgresql
+	$(BIN)/aggregation-pipeline demo $(if $(SOURCE),--source $(SOURCE))
 
-dev: $(STAMP) ## Dagster's UI with the daemon on port 3000, on embedded servers
-	$(BIN)/aggregation-pipeline dev
+dev: $(STAMP) ## Dagster's UI with the daemon on port 3000, on embedded servers; SOURCE=postgresql
+	$(BIN)/aggregation-pipeline dev $(if $(SOURCE),--source $(SOURCE))
 
 check: $(STAMP) ## Look at everything that the service needs, and say what to do; ARGS="--fix --send"
 	$(BIN)/aggregation-pipeline check $(ARGS)

@@ -23,6 +23,7 @@ DATA_FILES = (
     "batch_jobs/create_batch_jobs_table.sql",
     "comparison/report/templates/report.css",
     "comparison/report/templates/report.html",
+    "config/aggregation.postgresql.yaml",
     "config/aggregation.schema.json",
     "config/aggregation.yaml",
     "local/dagster.yaml",

@@ -1,4 +1,4 @@
-"""Both embedded servers under one folder, for one owner at a time."""
+"""The embedded servers under one folder, for one owner at a time."""
 
 import atexit
 import contextlib
@@ -6,17 +6,21 @@ import fcntl
 import os
 import signal
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
+from aggregation_pipeline.embedded import postgres_data, sample_data
+from aggregation_pipeline.embedded.postgres import USER as POSTGRES_USER
 from aggregation_pipeline.embedded.postgres import Postgres, start_postgres
 from aggregation_pipeline.embedded.seekdb import USER, Seekdb, spawn_seekdb
 from aggregation_pipeline.errors import PipelineError
 
-MYSQL_DATABASE = "shop"
+SHOP_DATABASE = "shop"
 # The pipeline reads with an account that may do nothing else, as it should in production.
 READER = "shop_reader"
 # No secret: the socket's folder is private. It must not be empty, or a password in .env would be used instead.
@@ -25,15 +29,57 @@ READER_PASSWORD = "read-only"  # noqa: S105
 POSTGRES_DATABASE = "aggregation"
 
 
-@dataclass
-class Servers:
-    """The two running servers. They stop at the end of the context or of the process, and at SIGTERM."""
+@dataclass(kw_only=True)
+class Running(ABC):
+    """Running servers. They stop at the end of the context or of the process, and at SIGTERM."""
 
     root: Path
-    seekdb: Seekdb
     postgres: Postgres
     _resources: contextlib.ExitStack = field(repr=False)
     _owner: int = field(default_factory=os.getpid, repr=False)
+
+    @abstractmethod
+    def load_shop(self, today: date, progress: Callable[[int, int], None]) -> bool:
+        """Fill the shop with the 90 days before `today`; return False if it has them already.
+
+        `progress` is called with the number of rows that are loaded, and of all rows.
+        """
+
+    @abstractmethod
+    def source_environ(self) -> dict[str, str]:
+        """Return the variables of the source, with an account that may only read the shop."""
+
+    @property
+    def postgres_url(self) -> str:
+        """The database of Dagster and batch_jobs."""
+        return self.postgres.url(POSTGRES_DATABASE)
+
+    def environ(self) -> dict[str, str]:
+        """Return the variables that point a pipeline to these servers."""
+        return {
+            **self.source_environ(),
+            "DAGSTER_PG_URL": self.postgres_url,
+            "BATCH_JOBS_URL": self.postgres_url,
+        }
+
+    def close(self) -> None:
+        """Stop the servers. It may be called again; in a forked child it does nothing."""
+        if os.getpid() == self._owner:
+            atexit.unregister(self.close)
+            self._resources.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(kw_only=True)
+class Servers(Running):
+    """A MySQL-compatible server with the shop, and PostgreSQL for Dagster and batch_jobs."""
+
+    seekdb: Seekdb
 
     @property
     def mysql_socket(self) -> str:
@@ -52,35 +98,40 @@ class Servers:
     @property
     def mysql_database(self) -> str:
         """The database of the sample shop."""
-        return MYSQL_DATABASE
+        return SHOP_DATABASE
 
-    @property
-    def postgres_url(self) -> str:
-        """The database of Dagster and batch_jobs."""
-        return self.postgres.url(POSTGRES_DATABASE)
+    def load_shop(self, today: date, progress: Callable[[int, int], None]) -> bool:
+        """Fill the shop; see Running."""
+        return sample_data.load_sample_data(self.mysql_admin(), today=today, progress=progress)
 
-    def environ(self) -> dict[str, str]:
-        """Return the variables that point a pipeline to these servers; its MySQL account may only read the shop."""
+    def source_environ(self) -> dict[str, str]:
+        """Return the variables of the source; see Running."""
         return {
             "DB_SOCKET": self.mysql_socket,
             "DB_USER": READER,
             "DB_PASSWORD": READER_PASSWORD,
             "DB_NAME": self.mysql_database,
-            "DAGSTER_PG_URL": self.postgres_url,
-            "BATCH_JOBS_URL": self.postgres_url,
         }
 
-    def close(self) -> None:
-        """Stop both servers. It may be called again; in a forked child it does nothing."""
-        if os.getpid() == self._owner:
-            atexit.unregister(self.close)
-            self._resources.close()
 
-    def __enter__(self) -> Self:
-        return self
+@dataclass(kw_only=True)
+class OnePostgres(Running):
+    """One PostgreSQL with two databases: the shop, and that of Dagster and batch_jobs."""
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def load_shop(self, today: date, progress: Callable[[int, int], None]) -> bool:
+        """Fill the shop; see Running."""
+        connect = {"host": str(self.postgres.socket_folder), "user": POSTGRES_USER, "dbname": SHOP_DATABASE}
+        return postgres_data.load_sample_data(connect, today=today, reader=READER, progress=progress)
+
+    def source_environ(self) -> dict[str, str]:
+        """Return the variables of the source; see Running."""
+        return {
+            "DB_KIND": "postgresql",
+            "DB_SOCKET": str(self.postgres.socket_folder),
+            "DB_USER": READER,
+            "DB_PASSWORD": READER_PASSWORD,
+            "DB_NAME": SHOP_DATABASE,
+        }
 
 
 def start_servers(root: Path, *, report: Callable[[str], None]) -> Servers:
@@ -92,15 +143,38 @@ def start_servers(root: Path, *, report: Callable[[str], None]) -> Servers:
     Raises:
         PipelineError: another process uses `root`, a wheel is missing, or a server does not start.
     """
-    root = root.absolute()
-    root.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_only_owner(root))
-        stack.enter_context(_signals_unwind())
+        root = _own(root, stack)
         seekdb, postgres = _start_both(root, stack, report)
-        servers = Servers(root, seekdb, postgres, stack.pop_all())
+        servers = Servers(root=root, seekdb=seekdb, postgres=postgres, _resources=stack.pop_all())
     atexit.register(servers.close)
     return servers
+
+
+def start_one_postgres(root: Path, *, report: Callable[[str], None]) -> OnePostgres:
+    """Start PostgreSQL alone, with a database for the shop; as `start_servers` otherwise.
+
+    Raises:
+        PipelineError: as for `start_servers`.
+    """
+    with contextlib.ExitStack() as stack:
+        root = _own(root, stack)
+        postgres = _start_postgres(root, stack, report)
+        if not postgres.has_database(SHOP_DATABASE):
+            postgres.execute(f"CREATE DATABASE {SHOP_DATABASE}")
+        postgres.execute(f"DO $$ BEGIN CREATE ROLE {READER} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+        servers = OnePostgres(root=root, postgres=postgres, _resources=stack.pop_all())
+    atexit.register(servers.close)
+    return servers
+
+
+def _own(root: Path, stack: contextlib.ExitStack) -> Path:
+    """Make `root`, keep it for this process until the stack ends, and return its absolute path."""
+    root = root.absolute()
+    root.mkdir(parents=True, exist_ok=True)
+    stack.enter_context(_only_owner(root))
+    stack.enter_context(_signals_unwind())
+    return root
 
 
 def _start_both(root: Path, stack: contextlib.ExitStack, report: Callable[[str], None]) -> tuple[Seekdb, Postgres]:
@@ -110,20 +184,25 @@ def _start_both(root: Path, stack: contextlib.ExitStack, report: Callable[[str],
     """
     starting = spawn_seekdb(root / "seekdb", report=report)
     stack.callback(starting.stop)
-    postgres = start_postgres(root / "postgres", report=report)
-    stack.callback(postgres.stop)
+    postgres = _start_postgres(root, stack, report)
     answering = starting.wait_until_ready(report)
     stack.callback(answering.stop)
     seekdb = answering.execute_after_start(
-        f"CREATE DATABASE IF NOT EXISTS {MYSQL_DATABASE} CHARACTER SET utf8mb4",
+        f"CREATE DATABASE IF NOT EXISTS {SHOP_DATABASE} CHARACTER SET utf8mb4",
         f"CREATE USER IF NOT EXISTS '{READER}'@'%' IDENTIFIED BY '{READER_PASSWORD}'",
-        f"GRANT SELECT ON {MYSQL_DATABASE}.* TO '{READER}'@'%'",
+        f"GRANT SELECT ON {SHOP_DATABASE}.* TO '{READER}'@'%'",
         report=report,
     )
     stack.callback(seekdb.stop)
+    return seekdb, postgres
+
+
+def _start_postgres(root: Path, stack: contextlib.ExitStack, report: Callable[[str], None]) -> Postgres:
+    postgres = start_postgres(root / "postgres", report=report)
+    stack.callback(postgres.stop)
     if not postgres.has_database(POSTGRES_DATABASE):
         postgres.execute(f"CREATE DATABASE {POSTGRES_DATABASE}")
-    return seekdb, postgres
+    return postgres
 
 
 @contextlib.contextmanager

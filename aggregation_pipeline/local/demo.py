@@ -16,10 +16,11 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from aggregation_pipeline.batch_jobs.table import batch_jobs
+from aggregation_pipeline.config.loading import DEFAULT_CONFIG
+from aggregation_pipeline.config.source_kinds import DEFAULT_KIND, kind_named
 from aggregation_pipeline.config.sources import split_variable
 from aggregation_pipeline.definitions import build_definitions
-from aggregation_pipeline.embedded.sample_data import load_sample_data
-from aggregation_pipeline.embedded.servers import Servers, start_servers
+from aggregation_pipeline.embedded.servers import Running, Servers, start_one_postgres, start_servers
 from aggregation_pipeline.instance import log_handlers
 from aggregation_pipeline.local.console import bars, console, say, show_files, show_result, show_row, table_bars
 from aggregation_pipeline.local.instance import open_instance
@@ -35,10 +36,21 @@ from aggregation_pipeline.settings.value_files import SUFFIX, with_files
 # Folders and logs are where the machine's user wants them. Every other setting belongs to somebody's real servers.
 _KEPT_SETTINGS: Final = {"storage_dir", "temp_dir", "log_dir", "log_level", "log_format"}
 
+# The same tables, with the one expression that PostgreSQL writes in another way.
+_POSTGRESQL_CONFIG: Final = DEFAULT_CONFIG.with_name("aggregation.postgresql.yaml")
 
-def run_demo(root: Path) -> bool:
-    """Run every table once, in every format, and show the results; return whether all are completed."""
-    with _shop(root) as servers, _environment(demo_environment(servers, root)):
+
+def run_demo(root: Path, kind: str = DEFAULT_KIND) -> bool:
+    """Run every table once, in every format, and show the results; return whether all are completed.
+
+    Args:
+        root: the folder of the servers' data.
+        kind: of the source: mysql or postgresql.
+
+    Raises:
+        ConfigError: what reads the kind is not installed.
+    """
+    with _shop(root, kind) as servers, _environment(demo_environment(servers, root)):
         settings = load_settings()
         log_handlers.configure(settings, terminal=False)
         project = load_project(settings)
@@ -50,15 +62,19 @@ def run_demo(root: Path) -> bool:
         show_files(result.files)
         console.print()
         show_row(_batch_jobs_row(settings, result.batch_job_id))
-        _say_what_next(settings)
+        _say_what_next(settings, kind)
     return result.status == "completed"
 
 
-def run_dev(root: Path, port: int) -> int:
-    """Run Dagster's services on the embedded servers until they are stopped; return the exit code."""
+def run_dev(root: Path, port: int, kind: str = DEFAULT_KIND) -> int:
+    """Run Dagster's services on the embedded servers until they are stopped; return the exit code.
+
+    Raises:
+        ConfigError: as for `run_demo`.
+    """
     address = Address("127.0.0.1", port)
     require_free(address, "aggregation-pipeline dev")
-    with _shop(root) as servers:
+    with _shop(root, kind) as servers:
         environment = {**_without_settings(), **_folders(), **demo_environment(servers, root)}
         variables = _write_variables(root, demo_environment(servers, root))
         console.print(
@@ -85,10 +101,12 @@ def _write_variables(root: Path, variables: Mapping[str, str]) -> Path:
     return path
 
 
-def demo_environment(servers: Servers, root: Path) -> dict[str, str]:
+def demo_environment(servers: Running, root: Path) -> dict[str, str]:
     """Return the variables of a deployment on the embedded servers, in every format."""
+    own_tables = {} if isinstance(servers, Servers) else {"AGGREGATION_CONFIG": str(_POSTGRESQL_CONFIG)}
     return {
         **servers.environ(),
+        **own_tables,
         "OUTPUT_FORMAT": "all",
         "DEPLOYMENT_NAME": "demo",
         "AGGREGATION_ENV_FILE": os.devnull,
@@ -106,17 +124,16 @@ def _folders() -> dict[str, str]:
 
 
 @contextmanager
-def _shop(root: Path) -> Iterator[Servers]:
-    say("Starting seekdb (MySQL protocol) and PostgreSQL")
-    with start_servers(root, report=say) as servers:
+def _shop(root: Path, kind: str) -> Iterator[Running]:
+    # Whether it can be read is known before anything starts.
+    kind_named(kind)
+    start = start_servers if kind == DEFAULT_KIND else start_one_postgres
+    say("Starting seekdb (MySQL protocol) and PostgreSQL" if kind == DEFAULT_KIND else "Starting PostgreSQL")
+    with start(root, report=say) as servers:
         with bars() as display:
             task = display.add_task("Loading the sample shop", total=None)
             today = datetime.now(ZoneInfo(Settings.model_fields["timezone"].default)).date()
-            load_sample_data(
-                servers.mysql_admin(),
-                today=today,
-                progress=lambda done, total: display.update(task, completed=done, total=total),
-            )
+            servers.load_shop(today, lambda done, total: display.update(task, completed=done, total=total))
         yield servers
 
 
@@ -156,12 +173,13 @@ def _batch_jobs_row(settings: Settings, run_id: str) -> dict[str, Any]:
     return dict(row)
 
 
-def _say_what_next(settings: Settings) -> None:
+def _say_what_next(settings: Settings, kind: str) -> None:
     console.print(
         f"\nThe files are in [bold]{settings.storage_dir}/[/]. The manifest.json of each window lists them with rows"
         " and checksums."
     )
+    with_source = "" if kind == DEFAULT_KIND else f" SOURCE={kind}"
     console.print(
-        "Next: [bold]make dev[/] opens the same tables in Dagster's UI; README.md says how to point it at your own"
-        " MySQL."
+        f"Next: [bold]make dev{with_source}[/] opens the same tables in Dagster's UI; README.md says how to point it at"
+        f" your own {kind_named(kind).title}."
     )

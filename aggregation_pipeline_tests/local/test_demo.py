@@ -17,7 +17,9 @@ from typing import Any
 import psutil
 import pytest
 import sqlalchemy as sa
+import yaml
 
+from aggregation_pipeline.config.loading import DEFAULT_CONFIG
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline_tests.support.deployment import environment_without_settings
 from aggregation_pipeline_tests.support.paths import REPOSITORY
@@ -50,11 +52,20 @@ def servers_of(folder: Path) -> list[str]:
     return found
 
 
+def test_the_tables_of_both_kinds_differ_in_one_expression():
+    files = (DEFAULT_CONFIG, DEFAULT_CONFIG.with_name("aggregation.postgresql.yaml"))
+    mysql, postgresql = (yaml.safe_load(path.read_text(encoding="utf-8"))["tables"] for path in files)
+    assert mysql["users"].pop("where") == "created_at >= DATE_SUB(NOW(), INTERVAL 7 DAY)"
+    assert postgresql["users"].pop("where") == "created_at >= NOW() - INTERVAL '7 days'"
+    assert mysql == postgresql
+
+
 @pytest.mark.slow
-def test_the_demo_runs_twice_and_leaves_files_and_no_process(tmp_path: Path):
+@pytest.mark.parametrize("source", ["mysql", "postgresql"])
+def test_the_demo_runs_twice_and_leaves_files_and_no_process(source: str, tmp_path: Path):
     for _ in range(2):
         done = subprocess.run(
-            [*COMMAND, "demo", "--data", str(tmp_path / ".data")],
+            [*COMMAND, "demo", "--source", source, "--data", str(tmp_path / ".data")],
             env=environment(tmp_path),
             cwd=REPOSITORY,
             capture_output=True,
