@@ -35,6 +35,7 @@ from aggregation_pipeline.config.source_kinds import DEFAULT_KIND, dialect_of
 from aggregation_pipeline.config.sources import SourceName
 from aggregation_pipeline.config.sql.in_use import using
 from aggregation_pipeline.config.sql.table_names import checked_entry_name
+from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.timezones.names import ZoneName
 
 KeepVersions = Annotated[int, Field(ge=1, le=10_000)] | Literal["all"]
@@ -56,7 +57,12 @@ class EntryKeys(ConfigModel):
     @classmethod
     def _in_the_dialect_of_its_source(cls, values: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
         kind = values.get("source_kind", DEFAULT_KIND) if isinstance(values, dict) else DEFAULT_KIND
-        with using(dialect_of(kind)):
+        try:
+            dialect = dialect_of(kind)
+        except ConfigError as error:
+            # Nothing else can be said of it: its SQL is that of the kind.
+            raise ValueError(f"{error} (the kind of a source stands in sources, or in DB_<NAME>_KIND)") from error
+        with using(dialect):
             return handler(values)
 
     name: Annotated[str, AfterValidator(checked_entry_name)]

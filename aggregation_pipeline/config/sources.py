@@ -14,7 +14,7 @@ from aggregation_pipeline.config.hosts_and_urls import read_host
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.messages.located_issues import LocatedIssue, LocatedIssuesError
 from aggregation_pipeline.config.messages.secrets import shown_text
-from aggregation_pipeline.config.source_kinds import DEFAULT_KIND, checked_kind, is_kind
+from aggregation_pipeline.config.source_kinds import DEFAULT_KIND, checked_kind
 from aggregation_pipeline.timezones.names import ZoneName
 
 TlsMode = Literal["DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"]
@@ -93,7 +93,7 @@ def with_variables_of(source: str | None, text: str) -> str:
 
 
 def kinds_of_sources(sources: object, kinds: Mapping[str | None, str]) -> dict[str | None, str]:
-    """The kind of each source by its name; None is the database without a name. An unknown kind is left out.
+    """The kind of each source by its name; None is the database without a name. It may be unknown.
 
     Args:
         sources: as the file has them, not validated yet.
@@ -104,8 +104,7 @@ def kinds_of_sources(sources: object, kinds: Mapping[str | None, str]) -> dict[s
         kind = body.get("kind") if isinstance(body, dict) else None
         if isinstance(name, str) and isinstance(kind, str) and not source_name_problem(name):
             written[source_name(name)] = kind
-    found = {name: kind for name, kind in {**written, **kinds}.items() if kind != DEFAULT_KIND}
-    return {name: kind for name, kind in found.items() if is_kind(kind)}
+    return {name: kind for name, kind in {**written, **kinds}.items() if kind != DEFAULT_KIND}
 
 
 def kind_of_entry(body: object, kinds: Mapping[str | None, str]) -> dict[str, str]:

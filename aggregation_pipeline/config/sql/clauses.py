@@ -47,7 +47,7 @@ def refuse_clauses(tokens: Sequence[Token], role: str, dialect: Dialect) -> None
         depth += DEPTHS.get(token.text, 0)
         following = tokens[index + 1].name if index + 1 < len(tokens) else ""
         clause = _clause(token, following)
-        if depth or clause is None:
+        if depth or clause is None or _compares(tokens, index):
             continue
         if index == 0 and clause == _OWN_CLAUSES.get(role):
             raise ExpressionError(
@@ -59,6 +59,15 @@ def refuse_clauses(tokens: Sequence[Token], role: str, dialect: Dialect) -> None
                 f"{clause} does not belong in it: one expression is expected, and {_REMEDIES[clause]}. "
                 f"A reserved word used as a name needs {dialect.marks}: {dialect.quote(token.text)}"
             )
+
+
+def _compares(tokens: Sequence[Token], index: int) -> bool:
+    """Whether a word is one of `a IS [NOT] DISTINCT FROM b`, which compares NULL too."""
+    if tokens[index].name == "from":
+        index -= 1
+    before = [token.name for token in tokens[max(0, index - 2) : index]]
+    words = [token.name for token in tokens[index : index + 2]]
+    return words == ["distinct", "from"] and (before[-1:] == ["is"] or before == ["is", "not"])
 
 
 def _clause(token: Token, following: str) -> str | None:

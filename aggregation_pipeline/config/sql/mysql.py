@@ -77,6 +77,7 @@ _WORDS: Final = {
     **dict.fromkeys(["nextval", "setval", "lastval"], f"it {_SEQUENCE}"),
 }
 _PAIRS: Final = {
+    ("distinct", "from"): "MySQL compares NULL too by a <=> b, and by NOT (a <=> b)",
     ("for", "update"): "it locks rows",
     ("for", "share"): "it locks rows",
     ("next", "value"): f"it {_SEQUENCE}",
