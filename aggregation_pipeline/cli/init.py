@@ -46,7 +46,7 @@ def _read_by(
     help="Folder for both files.  [default: this one, and the file that AGGREGATION_CONFIG names]",
 )
 @click.option(
-    "--url", "address", callback=_url, metavar="URL", help="mysql://user@host:3306/database, without the password."
+    "--url", "address", callback=_url, metavar="URL", help="mysql:// or postgresql://user@host/database, no password."
 )
 @click.option(
     "--source",
@@ -111,7 +111,7 @@ def init(
     timeout: int,
     yes: bool,
 ) -> None:
-    """Draft aggregation.yaml and .env from a live MySQL database, with comments that say why each entry is so.
+    """Draft aggregation.yaml and .env from a live database, with comments that say why each entry is so.
 
     Keys of few values become group_by, figures are summed, a column of time that an index begins with cuts the table
     into days, and personal data is masked: by names and comments in English, pinyin and Chinese, and by what most
@@ -124,7 +124,7 @@ def init(
     \b
     aggregation-pipeline init --url mysql://reader@db.internal/shop
     aggregation-pipeline init --tables orders,users --formats csv,excel --yes
-    aggregation-pipeline init --source crm --url mysql://reader@crm.internal/crm
+    aggregation-pipeline init --source crm --url postgresql://reader@crm.internal/crm
     pass show shop | aggregation-pipeline init --url mysql://reader@db.internal/shop --password-stdin --output shop
     """
     asks = sys.stdin.isatty() and sys.stderr.isatty() and not yes and not password_stdin

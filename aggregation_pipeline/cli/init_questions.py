@@ -41,7 +41,7 @@ def given_by_url(url: str) -> dict[str, str]:
         port = -1
     kind = _kind_of_scheme(parts.scheme.partition("+")[0])
     if not kind or not parts.hostname or "/" in database or port == -1:
-        raise click.BadParameter("mysql://user@host:3306/database is expected")
+        raise click.BadParameter("mysql://user@host:3306/database or postgresql://user@host:5432/database is expected")
     found = {
         "db_kind": kind if kind != "mysql" else "",
         "db_host": parts.hostname,
@@ -85,7 +85,7 @@ def connection(
     if missing and not ask:
         names = with_variables_of(source, ", ".join(map(str.upper, missing)))
         raise SettingsError(
-            f"{names}: not set. Set them in the environment or .env, or say --url mysql://user@host:3306/database"
+            f"{names}: not set. Set them in the environment or .env, or say --url mysql://user@host:3306/database, or postgresql://..."
         )
     questions = {"db_host": "Host of the database", "db_user": "User, one that may only read", "db_name": "Database"}
     for name in missing:

@@ -147,8 +147,9 @@ def _day_key(found: Findings, fields: Mapping[str, str]) -> list[Node]:
         return [fields[column.name]] if column.name in fields else []
     if column.kind is not ColumnKind.DATETIME or column.name not in fields:
         return []
-    # No word of SQL that needs backticks has an underscore.
-    written = column.name if re.fullmatch(r"[A-Za-z]+(_[A-Za-z]+)+", column.name) else quote(column.name)
+    # No word of SQL that needs quotation marks has an underscore, but constants; PostgreSQL reads A as a.
+    plain = re.fullmatch(r"[a-z]+(_[a-z]+)+", column.name) and is_plain_word(column.name)
+    written = column.name if plain else quote(column.name)
     return [{"expr": f"DATE({written})", "alias": "day" if "day" not in fields else f"{_letters(column.name)}_day"}]
 
 

@@ -1,20 +1,27 @@
 """PostgreSQL as a kind of source."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
-from aggregation_pipeline.source.kind import SourceKind
+from aggregation_pipeline.config.table_entry import TableEntry
+from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.source.findings import Finding
+from aggregation_pipeline.source.kind import OtherSource, SourceKind
 from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.read_plan import ReadPlan
 from aggregation_pipeline.source.request import NOBODY, Arrivals, Progress, ReadRequest
+from aggregation_pipeline.source.table_state import StateQuestion, TableState
 
 if TYPE_CHECKING:
     from aggregation_pipeline.extract import Extract
+    from aggregation_pipeline.source.catalogue import Catalogue
 
 _MODULES: Final = {"adbc_driver_postgresql": "aggregation-pipeline[postgresql]"}
 
@@ -29,6 +36,7 @@ class PostgreSQLKind(SourceKind):
     schemes = frozenset(("postgresql", "postgres"))
     modules = _MODULES
     login_errors = frozenset(("28000", "28P01", "3D000", "42501"))
+    abilities = frozenset(("init",))
 
     def read_extract(
         self,
@@ -57,6 +65,32 @@ class PostgreSQLKind(SourceKind):
     def health_check(self, options: SourceOptions, seconds: int) -> "_HealthCheck":
         """Return what asks the database whether it answers."""
         return _HealthCheck(options, seconds)
+
+    def table_states(
+        self, options: SourceOptions, zone: ZoneInfo, questions: Sequence[StateQuestion]
+    ) -> Iterator[TableState | SourceError]:
+        """Yield the states; see `table_state.py`."""
+        from aggregation_pipeline.source.postgresql.table_state import table_states
+
+        return table_states(options, zone, questions)
+
+    def open_catalogue(
+        self, options: SourceOptions, *, now: datetime, zone: ZoneInfo, limits: SourceLimits
+    ) -> AbstractContextManager["Catalogue"]:
+        """Open the catalogue; see `catalogue.py`."""
+        from aggregation_pipeline.source.postgresql.catalogue import open_catalogue
+
+        del now
+        return open_catalogue(options, zone=zone, limits=limits)
+
+    def examine(
+        self, options: SourceOptions, zone: ZoneInfo, entries: Sequence[TableEntry], others: Sequence[OtherSource]
+    ) -> Iterator[Finding]:
+        """Yield the findings; see `examination.py`."""
+        from aggregation_pipeline.source.postgresql.examination import examine
+
+        del others
+        return examine(options, zone, entries)
 
 
 @dataclass(frozen=True)
