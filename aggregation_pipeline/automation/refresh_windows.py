@@ -99,7 +99,8 @@ def ranges_in(
     with partition_loading_context(effective_dt=now):
         keys = definition.get_partition_keys_in_time_window(TimeWindow(since - _LONGEST_WINDOW, last.end))
     ranges = (time_range_of(partition, definition, key) for key in keys)
-    return [each for each in ranges if since < each.end and each.start <= last.start]
+    # Dagster lists partitions in a window also where they lie before the first one.
+    return [each for each in ranges if since < each.end and definition.start <= each.start <= last.start]
 
 
 def due_partitions(keys: Mapping[str, str], published: Mapping[str, Published]) -> list[Due]:

@@ -44,6 +44,9 @@ def test_what_ended_within_the_look_back_is_looked_at_whatever_the_clocks_do():
     assert looked_at("3d", end_offset=1) == ["2026-10-30", "2026-10-31", "2026-11-01", "2026-11-02"]
     assert looked_at("3d", end_offset=-1) == ["2026-10-30", "2026-10-31"]
     assert looked_at("1h", start="2026-11-02") == []
+    # Nothing before the first partition, also if its start is within the first day.
+    assert looked_at("30d", start="2026-10-30") == ["2026-10-30", "2026-10-31", "2026-11-01"]
+    assert looked_at("30d", start="2026-10-30", every="week") == []
     assert looked_at("60d", every="month") == ["2026-09-01", "2026-10-01"]
     # 01:00 comes twice, at -0400 and at -0500.
     assert looked_at("4h", every="hour", now=datetime(2026, 11, 1, 8, 30, tzinfo=UTC)) == [
