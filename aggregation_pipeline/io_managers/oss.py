@@ -23,6 +23,7 @@ from aggregation_pipeline.io_managers.values import (
     Written,
     annotations,
     read_value,
+    shown,
     wanted_by,
     write_value,
 )
@@ -91,7 +92,7 @@ class ValuesIOManager(IOManager):
         wanted = wanted_by(annotation)
         if wanted is None:
             raise StorageError(
-                f"input {context.name!r} is annotated as {_shown(annotation)}; annotate it as {annotations()}."
+                f"input {context.name!r} is annotated as {shown(annotation)}; annotate it as {annotations()}."
             )
         bases = bases_of(context, self._prefix)
         found: dict[str | None, object] = {}
@@ -209,10 +210,6 @@ def _by_partition(obj: object, bases: Mapping[str | None, str], name: str) -> di
         f" them ({some_of(sorted(map(str, wanted)), _MISSING_SHOWN)}); {found or f'a {type(obj).__qualname__}'} was"
         " returned. With BackfillPolicy.multi_run() each partition has a run of its own."
     )
-
-
-def _shown(annotation: object) -> str:
-    return annotation.__qualname__ if isinstance(annotation, type) else str(annotation)
 
 
 def _mapping(found: Mapping[str | None, object], wanted: Wanted, context: InputContext) -> object:

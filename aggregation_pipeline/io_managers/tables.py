@@ -14,7 +14,7 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.export.published import refuse_other_masks
 from aggregation_pipeline.extract import Extract
-from aggregation_pipeline.io_managers.values import annotations, as_kind, wanted_by
+from aggregation_pipeline.io_managers.values import annotations, as_kind, shown, wanted_by
 from aggregation_pipeline.resources.publisher import Publisher
 from aggregation_pipeline.runs.tags import TABLE_KEY
 from aggregation_pipeline.storage.manifest import Manifest
@@ -50,8 +50,8 @@ class PublishedTables:
         wanted = None if annotation is Manifest else wanted_by(annotation)
         if annotation is not Manifest and (wanted is None or wanted.kind in ("bytes", "text")):
             raise StorageError(
-                f"input {context.name!r} is annotated as {annotation}; annotate it as {annotations()} or, for a table,"
-                " Manifest; a table has neither bytes nor str."
+                f"input {context.name!r} is annotated as {shown(annotation)}; annotate it as {annotations()} or,"
+                " for a table, Manifest; a table has neither bytes nor str."
             )
         manifests = self._manifests(context, table)
         if wanted is None:

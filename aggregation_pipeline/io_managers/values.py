@@ -105,6 +105,11 @@ def annotations() -> str:
     return ", ".join(_NAMES.values())
 
 
+def shown(annotation: object) -> str:
+    """Return an annotation as it is written, for messages."""
+    return annotation.__qualname__ if isinstance(annotation, type) else str(annotation)
+
+
 def _classes() -> dict[Kind, object]:
     found: dict[Kind, object] = {"arrow": pa.Table, "batches": pa.RecordBatchReader, "bytes": bytes, "text": str}
     if pandas := sys.modules.get("pandas"):
