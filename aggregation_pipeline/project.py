@@ -205,9 +205,9 @@ def _select_entries(config: PipelineConfig, settings: Settings, left_out: Collec
         wanted = tuple(name for name in wanted or () if name not in left_out)
         if not wanted:
             return ()
-    file = (settings.aggregation_config or DEFAULT_CONFIG).name
+    file, warn = (settings.aggregation_config or DEFAULT_CONFIG).name, functools.partial(log_once, log, logging.WARNING)
     warn_of_idle_rules(config, left_out, file)
-    return select_tables(config, wanted, warn=functools.partial(log_once, log, logging.WARNING), file=file)
+    return select_tables(config, wanted, warn=warn, file=file, kind=settings.db_kind)
 
 
 def _with_distinct_assets(

@@ -11,6 +11,7 @@ from aggregation_pipeline.config.columns import COUNT_ROWS
 from aggregation_pipeline.config.messages.likely_causes import foreign_sign
 from aggregation_pipeline.config.messages.suggestions import did_you_mean, existing_names
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
+from aggregation_pipeline.config.source_kinds import DEFAULT_KIND
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError
 
@@ -31,12 +32,17 @@ def list_problem(name: str) -> str:
 
 
 def select_tables(
-    config: PipelineConfig, names: Sequence[str] | None, *, warn: Callable[[str], None], file: str = "aggregation.yaml"
+    config: PipelineConfig,
+    names: Sequence[str] | None,
+    *,
+    warn: Callable[[str], None],
+    file: str = "aggregation.yaml",
+    kind: str = DEFAULT_KIND,
 ) -> tuple[TableEntry, ...]:
     """The entries named in AGGREGATION_TABLES, in its order; all entries if it names none.
 
     A table without an entry has its rows counted, and `warn` is called with the entry to write. `file` is the name of
-    the configuration in messages.
+    the configuration in messages, `kind` that of the database without a name.
 
     Raises:
         ConfigError: a name can be no table's, or there is no table at all.
@@ -56,7 +62,7 @@ def select_tables(
     for name in wanted:
         entry = entries.get(name) or by_case.get(name.casefold())
         if entry is None:
-            entry = _entry_that_counts(name, file).with_project_defaults(
+            entry = _entry_that_counts(name, file, kind).with_project_defaults(
                 config.options, config.source_limits, names=config.names, keep_versions=config.keep_versions
             )
             warn(_entry_to_write(name, list(entries)))
@@ -89,12 +95,12 @@ def list_known(name: str, known: Collection[str]) -> str:
     return f"; {existing_names(name, known)}"
 
 
-def _entry_that_counts(name: str, file: str) -> TableEntry:
+def _entry_that_counts(name: str, file: str, kind: str) -> TableEntry:
     # A list written with the wrong separators is no table; a table that really has such a name gets an entry.
     if problem := list_problem(name):
         raise ConfigError(f"AGGREGATION_TABLES names {name!r}, which has no entry in {file}: {problem}.")
     try:
-        return TableEntry(name=name)
+        return TableEntry(name=name, source_kind=kind)
     except ValidationError as error:
         message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
         raise ConfigError(

@@ -13,6 +13,7 @@ from aggregation_pipeline.drafting.written import Existing, read_existing, remem
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.source_variables import read_source_variables
+from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.tempfiles.whole_file import refuse_special, write_whole
 
 _READABLE: Final = 0o644
@@ -64,7 +65,7 @@ def write_files(
     env_text, there = read_env(env_path)
     known = {*there, *elsewhere}
     values = dict(variables)
-    if _hashes(path, content, source) and "MASK_SALT" not in known:
+    if _hashes(path, content, how.options) and "MASK_SALT" not in known:
         values["MASK_SALT"] = new_salt()
     env = with_variables(env_text, there, values, needs_postgres="DAGSTER_PG_URL" not in known, source=source)
     if read_existing(path, how.options.database, source).content != existing.content:
@@ -95,9 +96,10 @@ def _require_files(*paths: Path) -> None:
             refuse_special(path)
 
 
-def _hashes(path: Path, content: bytes, source: str | None) -> bool:
-    sources = {*read_source_variables(Settings.model_fields), *([source] if source else [])}
-    config, _ = load_usable_config(path, content, sources)
+def _hashes(path: Path, content: bytes, options: SourceOptions) -> bool:
+    settings = Settings().with_source_variables(read_source_variables(Settings.model_fields))
+    sources = {*settings.source_variables, *([options.name] if options.name else [])}
+    config, _ = load_usable_config(path, content, sources, settings.kinds_by_variables | {options.name: options.kind})
     return any("hash" in entry.mask.values() for entry in config.tables)
 
 
