@@ -127,5 +127,8 @@ POSTGRESQL: Final = Dialect(
     refused_words=_WORDS,
     refused_pairs=_PAIRS,
     statements=_STATEMENTS,
+    # pg_stats holds the most common values of columns, pg_stat_activity statements of other sessions.
+    system_databases=frozenset(("information_schema", "pg_catalog", "pg_toast")),
+    system_prefixes=("pg_",),
     figures=_FIGURES,
 )
