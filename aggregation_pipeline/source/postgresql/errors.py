@@ -22,6 +22,7 @@ from aggregation_pipeline.source.postgresql.error_messages import (
 REPEATABLE: Final = " The run can be repeated; nothing was published."
 # The name, operator or mark at which the server's parser stopped.
 _WORD: Final = re.compile(r'(?:"(?:[^"]|"")+"|[\w$]+)(?:\.(?:"(?:[^"]|"")+"|[\w$]+))*|[^\s\w]{1,3}')
+_CONFLICT: Final = "conflict with recovery"
 _POSITION: Final = b"PG_DIAG_STATEMENT_POSITION"
 # Errors that the server finds in a statement before it reads a row, at a place that it names.
 _AT_A_PLACE: Final = ("42",)
@@ -84,6 +85,9 @@ def to_source_error(
             f" frozen, or the network between drops packets.{REPEATABLE}"
         )
     state = str(getattr(error, "sqlstate", None) or "")
+    # The last words of a session that a replica ends come without their SQLSTATE.
+    if not state and _CONFLICT in str(error):
+        state = "40001"
     if not sql:
         return _connect_failure(str(error), quotable, where)
     if not state or state[:2] == "08" or state in LOST:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.extract import Dataset
 from aggregation_pipeline.source.options import SourceOptions
+from aggregation_pipeline.source.postgresql.errors import to_source_error
 from aggregation_pipeline.source.postgresql.reader import read_extract
 from aggregation_pipeline.source.postgresql.session import open_session
 from aggregation_pipeline.source.request import Arrivals, ReadRequest
@@ -172,3 +173,11 @@ def test_text_that_is_no_utf8_is_refused_in_a_database_without_an_encoding(
     finally:
         connection.close()
         postgres.server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_a_session_that_a_replica_ends_may_be_repeated():
+    said = "FATAL:  terminating connection due to conflict with recovery"
+    error = to_source_error(OSError(said), where="db:5432", sql="SELECT 1")
+    assert isinstance(error, SourceLostError)
+    assert "Raise max_standby_streaming_delay on the replica" in str(error)
+    assert isinstance(to_source_error(OSError("server closed the connection"), sql="SELECT 1"), SourceLostError)
