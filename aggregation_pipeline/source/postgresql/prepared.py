@@ -4,10 +4,12 @@ import contextlib
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from aggregation_pipeline.config.entry_query import expressions_of
 from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
+from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.sql.tokens import ExpressionError, tokenize
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
@@ -25,18 +27,24 @@ from aggregation_pipeline.source.postgresql.relations import (
 from aggregation_pipeline.source.postgresql.session import Session, SourceColumn
 from aggregation_pipeline.source.request import ReadRequest
 
-_UNKNOWN_COLUMN = "42703"
+_UNKNOWN_COLUMN: Final = "42703"
+_UNKNOWN_TABLE: Final = "42P01"
 
 
 @dataclass(frozen=True)
 class PreparedEntry:
-    """An entry, and what the server says of what it reads."""
+    """An entry, and what the server says of what it reads.
+
+    Attributes:
+        near: the nearest right name, in words, if there is no table of the entry's.
+    """
 
     session: Session
     entry: TableEntry
     columns: Mapping[str, SourceColumn]
     relations: Relations
     queries: tuple[DatasetQuery, ...]
+    near: str = ""
 
     def describe(self) -> tuple[DescribedQuery, ...]:
         """Return the queries, the summary first, after the server has checked each of them.
@@ -51,12 +59,14 @@ class PreparedEntry:
 
     @contextlib.contextmanager
     def hints(self) -> Iterator[None]:
-        """Add to the server's refusal the key of a wrong name, and the right name."""
+        """Add to the server's refusal the key of a wrong name, and the nearest right name."""
         try:
             yield
         except SourceError as error:
             if error.code == _UNKNOWN_COLUMN and error.named:
                 error.args = (f"{error}{_column_hint(self.entry, error.named[0], self.columns)}",)
+            if error.code == _UNKNOWN_TABLE and self.near:
+                error.args = (f"{error}{self.near}",)
             raise
 
 
@@ -84,7 +94,22 @@ def prepare(session: Session, request: ReadRequest) -> PreparedEntry:
         condition=partition_condition(entry, request.partition, columns),
         rewrite=functools.partial(at_logical_time, moment=request.logical_time, zone=request.zone),
     )
-    return PreparedEntry(session, entry, columns, relations, queries)
+    # Asked before the server refuses the table, after which it answers nothing more.
+    near = "" if columns else _table_hint(session, entry.source_table)
+    return PreparedEntry(session, entry, columns, relations, queries, near)
+
+
+def _table_hint(session: Session, wrong: TableName) -> str:
+    """Suggest a table of the same name in another schema, or the nearest name in the same one."""
+    rows = session.link.rows(
+        "SELECT n.nspname::text, c.relname::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+        " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
+        " AND n.nspname NOT LIKE 'pg_%' ORDER BY 1, 2"
+    )
+    elsewhere = [TableName(*row) for row in rows if row[1].casefold() == wrong.name.casefold()]
+    if elsewhere:
+        return f" There is {elsewhere[0]}; the case of letters counts."
+    return did_you_mean(wrong.name, [name for schema, name in rows if schema == (wrong.database or "public")])
 
 
 def _column_hint(entry: TableEntry, wrong: str, columns: Mapping[str, SourceColumn]) -> str:

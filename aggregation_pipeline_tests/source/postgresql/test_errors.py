@@ -44,6 +44,8 @@ def table(client: "psycopg2.extensions.connection") -> None:
         ({"where": "nofunction(id) = 1"}, r"42883.*near nofunction"),
         ({"table": "nowhere"}, r"SQLSTATE 42P01.*no table nowhere.*Check the entry's `table`"),
         ({"table": "sales.orders"}, r"no table sales\.orders"),
+        ({"table": "acounts"}, r"no table acounts.*Was accounts meant\?"),
+        ({"table": "Accounts"}, r"no table Accounts.*There is public\.accounts; the case of letters counts"),
         (
             {"group_by": ["phone"], "aggregations": [{"expr": "MAX(id) + id", "alias": "x"}]},
             r"42803.*column id is neither",
