@@ -15,9 +15,7 @@ from aggregation_pipeline.config.sql.expressions import (
     read_order,
     to_sql,
 )
-from aggregation_pipeline.config.sql.in_use import using
 from aggregation_pipeline.config.sql.mysql import MYSQL
-from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
 from aggregation_pipeline.config.sql.roles import Role
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.sql.tokens import ExpressionError, Token, tokenize
@@ -205,17 +203,6 @@ def test_aggregates_and_windows_are_refused_where_they_have_no_meaning(text: str
 )
 def test_aggregates_and_windows_are_taken_where_they_belong(text: str, role: Role):
     assert read_expression(text, role) == text
-
-
-@pytest.mark.parametrize("text", ["a IS DISTINCT FROM b", "a is not distinct from b AND c", "NOT a IS DISTINCT FROM 1"])
-def test_what_compares_null_too_is_taken_where_the_server_has_it(text: str):
-    with using(POSTGRESQL):
-        assert read_expression(text, "condition") == text
-        for other in ("a DISTINCT FROM b", "IS DISTINCT b", "a IS DISTINCT FROM b FROM c"):
-            with pytest.raises(ExpressionError, match="does not belong"):
-                read_expression(other, "condition")
-    with pytest.raises(ExpressionError, match="a <=> b"):
-        read_expression(text, "condition")
 
 
 @pytest.mark.parametrize("word", ["status", "order", "group", "状态", "naïve_2", "कीमत", "2024年", "_"])
