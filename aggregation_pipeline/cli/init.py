@@ -171,6 +171,7 @@ def _carry_out(wishes: _Wishes, env_path: Path) -> int:
     from aggregation_pipeline.drafting.env import variables_of_source
     from aggregation_pipeline.drafting.files import write_files
     from aggregation_pipeline.drafting.written import read_existing
+    from aggregation_pipeline.source.kind import source_kind
 
     path = _config_path(wishes.output)
     load = init_questions.loader_of(wishes.source, path)
@@ -178,7 +179,7 @@ def _carry_out(wishes: _Wishes, env_path: Path) -> int:
         wishes.address, load, wishes.source, ask=wishes.asks, from_stdin=wishes.password_stdin
     )
     followed, set_already = _followed(wishes.followed)
-    existing = read_existing(path, source.db_name or "", wishes.source)
+    existing = read_existing(path, source.db_name or "", wishes.source, source_kind(source.db_kind).schema)
     how = _how(source, wishes, existing)
     choice, tables = _choose(how, existing, wishes)
     for name, question, read in init_questions.QUESTIONS if wishes.asks and choice.taken else ():

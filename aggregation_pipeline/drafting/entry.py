@@ -66,6 +66,8 @@ def entry_of(
     if isinstance(table, Family):
         texts = table.name.split(", ")
         body["table"] = texts if len(texts) > 1 else texts[0]
+    elif table.written:
+        body["table"] = table.written
     elif not _means(name, table.name):
         body["table"] = MYSQL.quote(table.name)
     if table.comment:

@@ -89,8 +89,14 @@ class Existing:
         return not self.tables.isdisjoint(names)
 
 
-def read_existing(path: Path, database: str, source: str | None = None) -> Existing:
-    """Read a file; an empty one is like none. `source` is the name of the database, of several.
+def read_existing(path: Path, database: str, source: str | None = None, schema: str = "") -> Existing:
+    """Read a file; an empty one is like none.
+
+    Args:
+        path: aggregation.yaml.
+        database: its name, which may stand before those of its tables.
+        source: what it is called, of several.
+        schema: the usual one of a database that has schemas, whose name may stand before those of tables instead.
 
     Raises:
         ConfigError: it is no file to which entries could be added.
@@ -111,7 +117,7 @@ def read_existing(path: Path, database: str, source: str | None = None) -> Exist
     if isinstance(document.data, dict):
         listed = next((document.data[key] for key in document.data if key in TABLES), None)
         for name, body in (listed or {}).items() if isinstance(listed, dict | None) else ():
-            entries[name] = _tables_of(name, body, database) if _source_of(body) == source else ()
+            entries[name] = _tables_of(name, body, database, schema) if _source_of(body) == source else ()
     mark = re.escape(_mark(source))
     lines = re.findall(_REMEMBERED.format(mark), text, re.MULTILINE)
     remembered = {
@@ -249,7 +255,7 @@ def _source_of(body: object) -> str | None:
     return str(written)
 
 
-def _tables_of(name: str, body: object, database: str) -> tuple[str, ...]:
+def _tables_of(name: str, body: object, database: str, schema: str) -> tuple[str, ...]:
     """The tables of this database that an entry reads; none for one of another."""
     written = body.get("table", name) if isinstance(body, dict) else name
     text = ", ".join(map(str, written)) if isinstance(written, list) else str(written)
@@ -257,6 +263,8 @@ def _tables_of(name: str, body: object, database: str) -> tuple[str, ...]:
         found = split_tables(text)
     except ValueError:
         return (text,)
+    if schema:
+        return tuple(table.name if table.database in (None, schema) else str(table) for table in found)
     return tuple(table.name for table in found if table.database in (None, database))
 
 

@@ -68,6 +68,8 @@ class Table:
     """A table or view of the database.
 
     Attributes:
+        name: with the schema before it where the table is not in the usual one: `sales.orders`.
+        written: what an entry has to call it; empty for its name alone.
         rows: how many there are, as far as `rows_known` says.
         size: bytes of its rows by the statistics; 0 where they say none.
     """
@@ -78,6 +80,7 @@ class Table:
     rows: int = 0
     size: int = 0
     rows_known: RowsKnown = "unknown"
+    written: str = ""
 
     @property
     def weight(self) -> int:

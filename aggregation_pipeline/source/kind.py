@@ -72,6 +72,7 @@ class SourceKind(ABC):
         abilities: what it can do of what not every kind can.
         required: the keys that a source of the kind needs. With `host` in it a socket will do too.
         port: where its servers listen, unless a port is given.
+        schema: where a table is whose name says no schema; empty where what stands before a table's name is a database.
         schemes: of URLs that `init` takes: mysql in mysql://user@host/database.
         modules: what its methods import that may not be installed, with what to install for it.
         login_errors: codes of errors that are about the connection or the account, not about a table.
@@ -83,6 +84,7 @@ class SourceKind(ABC):
     abilities: frozenset[Ability] = frozenset()
     required: tuple[str, ...] = REQUIRED
     port: int = 0
+    schema: str = ""
     schemes: frozenset[str] = frozenset()
     modules: Mapping[str, str] = NO_MODULES
     login_errors: frozenset[int | str] = frozenset()

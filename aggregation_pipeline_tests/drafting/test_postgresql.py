@@ -66,6 +66,10 @@ OTHERS = (
     "CREATE MATERIALIZED VIEW kept AS SELECT status, item_count FROM orders",
     "CREATE TABLE empty_one (id uuid PRIMARY KEY)",
     "CREATE TABLE no_columns ()",
+    "CREATE SCHEMA sales",
+    "CREATE TABLE sales.orders (id int PRIMARY KEY, phone text)",
+    'CREATE TABLE sales."v1.refunds" (id int PRIMARY KEY)',
+    "INSERT INTO sales.orders VALUES (1, '13900000000')",
 )
 
 
@@ -127,7 +131,16 @@ def test_a_shop_becomes_entries_that_hide_what_is_personal_and_pass_plan(setting
     assert shop.leaks(text, variables, result.output) == []
     assert "DB_KIND=postgresql" in variables
     entries = yaml.safe_load(text)["tables"]
-    assert set(entries) == {"members", "orders", "events", "kept", "empty_one", NAMED}
+    assert set(entries) == {
+        "members",
+        "orders",
+        "events",
+        "kept",
+        "empty_one",
+        NAMED,
+        "sales.orders",
+        "sales.v1.refunds",
+    }
     assert entries["orders"] == {
         "description": "订单",
         "partition": {"column": "created_at", "every": "day", "start": date(2026, 3, 1)},
@@ -154,6 +167,9 @@ def test_a_shop_becomes_entries_that_hide_what_is_personal_and_pass_plan(setting
     assert entries["events"]["partition"]["start"] == date(2026, 2, 1)
     assert entries["kept"]["order"] == "none"
     assert entries[NAMED]["group_by"] == [{"expr": 'DATE("Created_At")', "alias": "day"}]
+    assert entries["sales.orders"]["table"] == "sales.orders"
+    assert entries["sales.orders"]["mask"] == {"phone": "partial"}
+    assert entries["sales.v1.refunds"]["table"] == "sales.`v1.refunds`"
     assert "# [init] views: totals" in text
     assert "no_columns is left out" in result.stderr
     # What is missing is Dagster, not a table.
@@ -166,8 +182,8 @@ def test_a_shop_becomes_entries_that_hide_what_is_personal_and_pass_plan(setting
 
 def test_what_a_person_changed_stays_and_a_new_table_comes_to_it(settings: Path, execute: Execute):
     config = settings / "aggregation.yaml"
-    assert call("init", "--yes", "--tables", "members,orders").exit_code == 0
-    changed = config.read_text(encoding="utf-8").replace("group_by: [status, pay_channel]", "group_by: [status]")
+    assert call("init", "--yes", "--tables", "members,sales.orders").exit_code == 0
+    changed = config.read_text(encoding="utf-8").replace("group_by: [level, vip]", "group_by: [vip]")
     config.write_text(changed, encoding="utf-8")
     assert call("init", "--yes").exit_code == 0
     assert config.read_text(encoding="utf-8") == changed
@@ -178,9 +194,10 @@ def test_what_a_person_changed_stays_and_a_new_table_comes_to_it(settings: Path,
         execute("DROP TABLE newer")
     assert result.exit_code == 0, result.output
     after = config.read_text(encoding="utf-8")
+    assert "any more" not in result.output
     lines = iter(after.splitlines())
     assert all(any(line == found for found in lines) for line in changed.splitlines())
-    assert set(yaml.safe_load(after)["tables"]) == {"members", "orders", "newer"}
+    assert set(yaml.safe_load(after)["tables"]) == {"members", "sales.orders", "newer"}
     assert yaml.safe_load(after)["tables"]["newer"]["mask"] == {"phone": "partial"}
 
 

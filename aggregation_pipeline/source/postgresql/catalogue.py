@@ -7,10 +7,12 @@ small number is counted instead of believed.
 import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from aggregation_pipeline.config.limits import SourceLimits
+from aggregation_pipeline.config.sql.mysql import MYSQL
 from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
@@ -18,6 +20,8 @@ from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.catalogue import COUNTED, CatalogueColumn, ColumnKind, RowsKnown, Structure, Table
 from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.postgresql.catalogue_columns import read_columns
+from aggregation_pipeline.source.postgresql.kind import SCHEMA
+from aggregation_pipeline.source.postgresql.link import Row
 from aggregation_pipeline.source.postgresql.relations import find_relations
 from aggregation_pipeline.source.postgresql.savepoint import savepoint
 from aggregation_pipeline.source.postgresql.session import Session, open_session, regclass
@@ -30,12 +34,14 @@ _OLDEST: Final = "1990-01-01"
 # are of the last ANALYZE, else of what was written since the server counts. A partitioned table has those of its parts.
 _TABLES: Final = """
     WITH RECURSIVE listed AS (
-        SELECT c.oid, c.relname, c.relkind FROM pg_class AS c
-        WHERE c.relnamespace = to_regnamespace('public') AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        SELECT c.oid, n.nspname, c.relname, c.relkind
+        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND has_schema_privilege(n.oid, 'USAGE')
+        AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
         AND NOT EXISTS (SELECT 1 FROM pg_inherits AS i WHERE i.inhrelid = c.oid)
         AND NOT EXISTS (SELECT 1 FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
                         AND d.deptype = 'e')
-        AND has_schema_privilege(c.relnamespace, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT')
+        AND has_any_column_privilege(c.oid, 'SELECT')
     ), part(root, oid) AS (
         SELECT oid, oid FROM listed
         UNION ALL SELECT part.root, i.inhrelid FROM part JOIN pg_inherits AS i ON i.inhparent = part.oid
@@ -45,7 +51,7 @@ _TABLES: Final = """
                sum(c.relpages::bigint) * current_setting('block_size')::int AS bytes
         FROM part JOIN pg_class AS c ON c.oid = part.oid WHERE c.relkind IN ('r', 'm', 'f') GROUP BY part.root
     )
-    SELECT l.relname::text, l.relkind = 'v', obj_description(l.oid, 'pg_class'),
+    SELECT l.nspname::text, l.relname::text, l.relkind = 'v', obj_description(l.oid, 'pg_class'),
            coalesce(known.rows, 0)::bigint, coalesce(known.bytes, 0)::bigint
     FROM listed AS l LEFT JOIN known ON known.root = l.oid
 """
@@ -72,16 +78,13 @@ class PostgreSQLCatalogue:
         self._session = session
 
     def tables(self) -> list[Table]:
-        """List the tables and views of the schema `public` that the account can read, the largest first."""
-        tables = [
-            Table(name, is_view, comment or "", rows, size, "estimated" if rows else "unknown")
-            for name, is_view, comment, rows, size in self._session.link.rows(_TABLES)
-        ]
+        """List the tables and views that the account can read, the largest first."""
+        tables = [_table(row) for row in self._session.link.rows(_TABLES)]
         return sorted(tables, key=lambda table: (-table.weight, table.name))
 
     def structure(self, table: str) -> Structure:
         """Read the columns that the account can read, and the keys."""
-        name = TableName(None, table)
+        name = self._named(table)
         indexes, link = _INDEXES.format(table=regclass(name)), self._session.link
         leading = [(bool(unique), column) for unique, column in link.rows(indexes)]
         key = self._session.key(name)
@@ -97,14 +100,14 @@ class PostgreSQLCatalogue:
         """Return the table with its rows counted, up to a bound, where the statistics say of none or of few."""
         if table.is_view or table.rows >= COUNTED:
             return table
-        counted = f"SELECT count(*) FROM (SELECT 1 FROM {_sql(table.name)} LIMIT {COUNTED}) AS some_rows"
+        counted = f"SELECT count(*) FROM (SELECT 1 FROM {self._sql(table.name)} LIMIT {COUNTED}) AS some_rows"
         try:
             with savepoint(self._session):
                 (rows,) = self._session.link.row(counted)
         except SourceError:
             return table
         known: RowsKnown = "at least" if rows >= COUNTED else "counted"
-        return Table(table.name, table.is_view, table.comment, int(rows), table.size, known)
+        return replace(table, rows=int(rows), rows_known=known)
 
     def some_rows(self, table: str, structure: Structure, limit: int) -> Mapping[str, Sequence[str | None]]:
         """Read the cells of each column, by its name, from so many rows at most; bytes are left out.
@@ -116,8 +119,9 @@ class PostgreSQLCatalogue:
             SourceError: the account may not, the table is broken, or the time limit ended the statement.
         """
         read = [column for column in structure.columns.values() if column.kind is not ColumnKind.BYTES]
-        statement = f"SELECT {', '.join(map(_beginning, read)) or '1'} FROM {_sql(table)}"
-        keys = [f"{_sql(table)}.{POSTGRESQL.quote(key)}" for key in structure.primary_key]
+        statement = f"SELECT {', '.join(map(_beginning, read)) or '1'} FROM {self._sql(table)}"
+        own = POSTGRESQL.quote(self._named(table).name)
+        keys = [f"{own}.{POSTGRESQL.quote(key)}" for key in structure.primary_key]
         if not keys or limit < 2:
             rows = self._rows(f"{statement} LIMIT {limit}")
         else:
@@ -133,7 +137,9 @@ class PostgreSQLCatalogue:
     def least(self, table: str, column: str) -> str:
         """Return the least value of a column with which an index begins, so one entry of it is read; empty for none."""
         name = POSTGRESQL.quote(column)
-        (least,) = self._session.link.row(f"SELECT min({name})::text FROM {_sql(table)} WHERE {name} >= '{_OLDEST}'")
+        (least,) = self._session.link.row(
+            f"SELECT min({name})::text FROM {self._sql(table)} WHERE {name} >= '{_OLDEST}'"
+        )
         return least or ""
 
     def gives_snapshots(self, entry: TableEntry) -> bool:
@@ -150,6 +156,22 @@ class PostgreSQLCatalogue:
             yield
         finally:
             link.end_after(math.ceil(left))
+
+    def _named(self, table: str) -> TableName:
+        """What is meant by the name of a table, in which there may be dots before and behind the schema's end."""
+        if "." not in table:
+            return TableName(None, table)
+        text, usual = POSTGRESQL.literal("text", table), POSTGRESQL.literal("text", SCHEMA)
+        found = self._session.link.rows(
+            "SELECT n.nspname::text, c.relname::text FROM pg_class AS c"
+            " JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+            f" WHERE c.relname = {text} AND n.nspname = {usual} OR concat(n.nspname, '.', c.relname) = {text}"
+            f" ORDER BY c.relname = {text} DESC LIMIT 1"
+        )
+        return TableName(*found[0]) if found else TableName(None, table)
+
+    def _sql(self, table: str) -> str:
+        return POSTGRESQL.quoted(*self._named(table))
 
     def _rows(self, sql: str) -> list[tuple[str | None, ...]]:
         try:
@@ -170,8 +192,13 @@ def open_catalogue(options: SourceOptions, *, zone: ZoneInfo, limits: SourceLimi
         yield PostgreSQLCatalogue(session)
 
 
-def _sql(table: str) -> str:
-    return POSTGRESQL.quote(table)
+def _table(row: Row) -> Table:
+    schema, name, is_view, comment, rows, size = row
+    known: RowsKnown = "estimated" if rows else "unknown"
+    if schema == SCHEMA:
+        return Table(name, is_view, comment or "", rows, size, known)
+    parts = [MYSQL.quote(part) if set(part) & {".", "`"} else part for part in (schema, name)]
+    return Table(f"{schema}.{name}", is_view, comment or "", rows, size, known, ".".join(parts))
 
 
 def _beginning(column: CatalogueColumn) -> str:

@@ -9,11 +9,11 @@ from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.findings import Finding, failure, ok, warning
+from aggregation_pipeline.source.postgresql.kind import SCHEMA
 from aggregation_pipeline.source.postgresql.session import Session
 
 # Columns that a finding names.
 _SHOWN: Final = 8
-_SCHEMA: Final = "public"
 _TABLE: Final = """
     SELECT c.oid::bigint, c.relkind::text, has_schema_privilege(c.relnamespace, 'USAGE'),
            has_table_privilege(c.oid, 'SELECT'), row_security_active(c.oid)
@@ -40,7 +40,7 @@ def examine_table(session: Session, entry: TableEntry) -> Finding:
         SourceError: the server refuses to tell.
     """
     table, where, link = entry.source_table, f"tables.{entry.name}", session.link
-    schema = table.database or _SCHEMA
+    schema = table.database or SCHEMA
     asked = _TABLE.format(schema=POSTGRESQL.literal("text", schema), name=POSTGRESQL.literal("text", table.name))
     found = link.rows(asked)
     if not found:
@@ -74,7 +74,7 @@ def examine_table(session: Session, entry: TableEntry) -> Finding:
 
 
 def _full(table: TableName) -> TableName:
-    return TableName(table.database or _SCHEMA, table.name)
+    return TableName(table.database or SCHEMA, table.name)
 
 
 def _unreadable(entry: TableEntry, schema: str, *, schema_open: bool) -> Finding:

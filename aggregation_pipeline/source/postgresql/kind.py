@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from aggregation_pipeline.extract import Extract
     from aggregation_pipeline.source.catalogue import Catalogue
 
+# The search path of every session, and with it the schema of tables whose names say none.
+SCHEMA: Final = "public"
 _MODULES: Final = {"adbc_driver_postgresql": "aggregation-pipeline[postgresql]"}
 
 
@@ -33,6 +35,7 @@ class PostgreSQLKind(SourceKind):
     title = "PostgreSQL"
     dialect = POSTGRESQL
     port = 5432
+    schema = SCHEMA
     schemes = frozenset(("postgresql", "postgres"))
     modules = _MODULES
     login_errors = frozenset(("28000", "28P01", "3D000", "42501"))
