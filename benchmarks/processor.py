@@ -52,7 +52,22 @@ def server_seconds() -> float:
 
 
 def _tree_ticks(roots: list[int]) -> int:
-    """Add up processes with their children: the living, and those that ended and were waited for."""
+    """Add up processes with their children: the living, and those that ended and were waited for.
+
+    One that ends while /proc is read may be missing, or counted as living and as ended: then it is read again.
+    """
+    before, now = _read_tree(roots), _read_tree(roots)
+    while _ended(before) != _ended(now):
+        before, now = now, _read_tree(roots)
+    return sum(own + ended for own, ended in now.values())
+
+
+def _ended(tree: dict[int, tuple[int, int]]) -> dict[int, int]:
+    return {pid: ended for pid, (_, ended) in tree.items()}
+
+
+def _read_tree(roots: list[int]) -> dict[int, tuple[int, int]]:
+    """Return for each living process of these trees its own ticks, and those of its ended children."""
     ticks, parents = {}, {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -60,14 +75,15 @@ def _tree_ticks(roots: list[int]) -> int:
         except (FileNotFoundError, ProcessLookupError):
             continue
         pid = int(path.parent.name)
-        parents[pid], ticks[pid] = int(fields[1]), sum(map(int, fields[11:15]))
+        user, system, ended_user, ended_system = map(int, fields[11:15])
+        parents[pid], ticks[pid] = int(fields[1]), (user + system, ended_user + ended_system)
 
     def belongs(pid: int) -> bool:
         while pid and pid not in roots:
             pid = parents.get(pid, 0)
         return pid in roots
 
-    return sum(count for pid, count in ticks.items() if belongs(pid))
+    return {pid: each for pid, each in ticks.items() if belongs(pid)}
 
 
 @dataclass(frozen=True)
