@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 import pyarrow.parquet as pq
 
 from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.config.source_kinds import dialect_of
+from aggregation_pipeline.config.sql.in_use import using
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.destination import Destination
 from aggregation_pipeline.export.observer import SilentObserver
@@ -18,6 +20,7 @@ from aggregation_pipeline.export.publishing import ExportedWindow
 from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.registry import render
+from aggregation_pipeline.source.kind import kind_of
 from aggregation_pipeline.source.mysql.arrow_rows import ArrowRows
 from aggregation_pipeline.source.mysql.described_queries import describe_queries
 from aggregation_pipeline.source.mysql.prepared_session import prepare_session
@@ -52,12 +55,14 @@ def statement(entry: dict[str, Any], table: str = TABLE) -> str:
 
 
 def extract(address: dict[str, Any], entry: dict[str, Any], folder: str, table: str = TABLE) -> Callable[[], int]:
-    """Measure reading from the server into the extract."""
+    """Measure reading from the server into the extract; `address` may name a kind of source."""
     options = SourceOptions(**address)
+    kind = kind_of(options)
 
     def run(keys: dict[str, Any]) -> int:
         with tempfile.TemporaryDirectory(dir=folder) as directory:
-            return read_extract(_request(keys, table), options, Path(directory), _silent).datasets[0].rows
+            request = _request(keys, table, options.kind)
+            return kind.read_extract(request, options, Path(directory), _silent).datasets[0].rows
 
     run({**entry, "where": _REHEARSAL})
     return lambda: run(entry)
@@ -151,12 +156,13 @@ def _stored(path: Path) -> Extract:
     return Extract(TABLE, "2026-11-21", (dataset,), "snapshot")
 
 
-def _request(keys: dict[str, Any], table: str = TABLE) -> ReadRequest:
-    return ReadRequest(_entry(keys, table), "2026-11-21", _TIME, _ZONE)
+def _request(keys: dict[str, Any], table: str = TABLE, kind: str = "mysql") -> ReadRequest:
+    return ReadRequest(_entry(keys, table, kind), "2026-11-21", _TIME, _ZONE)
 
 
-def _entry(keys: dict[str, Any], table: str) -> TableEntry:
-    return TableEntry.model_validate({"name": table, **keys})
+def _entry(keys: dict[str, Any], table: str, kind: str = "mysql") -> TableEntry:
+    with using(dialect_of(kind)):
+        return TableEntry.model_validate({"name": table, "source_kind": kind, **keys})
 
 
 def _silent(_dataset: str, _done: int, _total: int | None) -> None:

@@ -31,20 +31,22 @@ _PYTHON: Final = (
     "sqlalchemy==2.0.51",
     "xlsxwriter==3.3.1",
 )
+# The newest of its extension on the registry, which fits this version alone; an extension's own server is not asked.
+DUCKDB_POSTGRES: Final = ("duckdb==1.5.5", "duckdb-extension-postgres-scanner==1.5.5")
 _NODE: Final = ("mysql2@3.24.6", "csv-stringify@6.9.0", "exceljs@4.4.0")
 
 
 @functools.cache
-def peers_python() -> Path:
-    """Return the interpreter of the peers' environment."""
-    home = _HOME / "python"
+def peers_python(packages: tuple[str, ...] = _PYTHON) -> Path:
+    """Return the interpreter of the peers' environment; `DUCKDB_POSTGRES` has one of its own."""
+    home = _HOME / ("python" if packages is _PYTHON else "duckdb-postgres")
     python = home / "bin" / "python"
     listed = home / "installed"
-    if not listed.is_file() or listed.read_text() != "\n".join(_PYTHON):
+    if not listed.is_file() or listed.read_text() != "\n".join(packages):
         uv = [sys.executable, "-m", "uv"]
         _install([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)], home)
-        _install([*uv, "pip", "install", "--quiet", "--python", str(python), "--only-binary=:all:", *_PYTHON], home)
-        listed.write_text("\n".join(_PYTHON))
+        _install([*uv, "pip", "install", "--quiet", "--python", str(python), "--only-binary=:all:", *packages], home)
+        listed.write_text("\n".join(packages))
     return python
 
 
@@ -66,12 +68,13 @@ def node_modules() -> Path:
     return home / "node_modules"
 
 
-def python_peer(function: str, **arguments: Any) -> Callable[[], Sample]:
+def python_peer(function: str, environment: tuple[str, ...] = _PYTHON, **arguments: Any) -> Callable[[], Sample]:
     """Return a measurement in the peers' environment; the module is `python_peers` where none is named."""
 
     def run() -> Sample:
         # Installed only now, so that a failure counts for this peer alone.
-        return probe(function if ":" in function else f"python_peers:{function}", python=peers_python(), **arguments)()
+        place = function if ":" in function else f"python_peers:{function}"
+        return probe(place, python=peers_python(environment), **arguments)()
 
     return run
 

@@ -14,6 +14,7 @@ BENCHES: Final = (
     "snapshot",
     "formats",
     "readers",
+    "postgresql",
     "oss",
     "backfill",
     "executors",
