@@ -45,18 +45,29 @@ def explain(session: Session, described: DescribedQuery) -> Scan:
         SourceError: it refuses to tell.
     """
     sql = described.statement(described.column_types(ZoneInfo("UTC"), Calendar("null"), _NO_SALT, ()))
-    # VERBOSE names the schema of a table.
-    ((plan,),) = session.link.rows(f"EXPLAIN (FORMAT JSON, VERBOSE) {sql}", copy=False)
-    scans = list(_scans(session, json.loads(plan)[0]["Plan"]))
+    scans = list(scans_of(session, plan_of(session, sql)))
     if not scans:
         # Constants, or a condition that holds for nothing.
         return Scan(0, None, searched=True)
     return max(scans, key=lambda scan: (scan.rows, not scan.searched))
 
 
-def _scans(session: Session, node: Mapping[str, Any]) -> Iterator[Scan]:
+def plan_of(session: Session, sql: str) -> Mapping[str, Any]:
+    """Return the outermost node of a statement's plan.
+
+    Raises:
+        SourceLostError: the server went away.
+        SourceError: it refuses to tell.
+    """
+    # VERBOSE names the schema of a table.
+    ((plan,),) = session.link.rows(f"EXPLAIN (FORMAT JSON, VERBOSE) {sql}", copy=False)
+    found: Mapping[str, Any] = json.loads(plan)[0]["Plan"]
+    return found
+
+
+def scans_of(session: Session, node: Mapping[str, Any]) -> Iterator[Scan]:
     """Read the tables of a plan; the parts of one that is partitioned count as one."""
-    inner = (scan for each in node.get("Plans", ()) for scan in _scans(session, each))
+    inner = (scan for each in node.get("Plans", ()) for scan in scans_of(session, each))
     if node["Node Type"] in _APPENDS:
         if parts := list(inner):
             most = max(parts, key=lambda scan: (not scan.searched, scan.rows))

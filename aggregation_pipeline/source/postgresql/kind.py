@@ -1,6 +1,6 @@
 """PostgreSQL as a kind of source."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +18,7 @@ from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.read_plan import ReadPlan
 from aggregation_pipeline.source.request import NOBODY, Arrivals, Progress, ReadRequest
 from aggregation_pipeline.source.table_state import StateQuestion, TableState
+from aggregation_pipeline.source.time_range import TimeRange
 
 if TYPE_CHECKING:
     from aggregation_pipeline.extract import Extract
@@ -29,7 +30,7 @@ _MODULES: Final = {"adbc_driver_postgresql": "aggregation-pipeline[postgresql]"}
 
 
 class PostgreSQLKind(SourceKind):
-    """PostgreSQL 14 and newer, through ADBC. It reads single tables, and notices no late rows by itself."""
+    """PostgreSQL 14 and newer, through ADBC. It reads single tables."""
 
     name = "postgresql"
     title = "PostgreSQL"
@@ -39,7 +40,7 @@ class PostgreSQLKind(SourceKind):
     schemes = frozenset(("postgresql", "postgres"))
     modules = _MODULES
     login_errors = frozenset(("28000", "28P01", "3D000", "42501"))
-    abilities = frozenset(("init",))
+    abilities = frozenset(("init", "refresh"))
 
     def read_extract(
         self,
@@ -76,6 +77,20 @@ class PostgreSQLKind(SourceKind):
         from aggregation_pipeline.source.postgresql.table_state import table_states
 
         return table_states(options, zone, questions)
+
+    def read_keys(
+        self,
+        entry: TableEntry,
+        ranges: Sequence[TimeRange],
+        options: SourceOptions,
+        *,
+        seconds: int,
+        zone_of: ReadRequest,
+    ) -> Mapping[str, str]:
+        """Read the keys; see `refresh_keys.py`."""
+        from aggregation_pipeline.source.postgresql.refresh_keys import read_keys
+
+        return read_keys(entry, ranges, options, seconds=seconds, zone_of=zone_of)
 
     def open_catalogue(
         self, options: SourceOptions, *, now: datetime, zone: ZoneInfo, limits: SourceLimits

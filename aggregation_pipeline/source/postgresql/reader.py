@@ -22,6 +22,7 @@ from aggregation_pipeline.source.postgresql.described import DescribedQuery
 from aggregation_pipeline.source.postgresql.explain import check_scan
 from aggregation_pipeline.source.postgresql.prepared import PreparedEntry, prepare
 from aggregation_pipeline.source.postgresql.query import DatasetQuery
+from aggregation_pipeline.source.postgresql.refresh_keys import read_key
 from aggregation_pipeline.source.postgresql.session import Session, open_session
 from aggregation_pipeline.source.request import NOBODY, Arrivals, Progress, ReadRequest
 
@@ -60,6 +61,7 @@ def read_extract(
             engines=str(prepared.relations),
             columns_fingerprint=entry.columns_fingerprint,
             masks_fingerprints=" ".join(_fingerprints(prepared)),
+            refresh_key=read_key(prepared, request),
         )
         arrivals.begin(extract)
         reader = _DatasetReader(prepared, request, extract, options.mask_salt, progress, arrivals)
