@@ -16,7 +16,7 @@ from dagster import (
 
 from aggregation_pipeline.assets.beta_warnings import without_beta_warnings
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
-from aggregation_pipeline.assets.source_specs import source_metadata, source_row_count, source_spec
+from aggregation_pipeline.assets.source_specs import named_by_entry, source_metadata, source_row_count, source_spec
 from aggregation_pipeline.config.masked_columns import merge_masked
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.errors import PipelineError, SourceError
@@ -64,7 +64,7 @@ def build_sources(tables: Sequence[ConfiguredTable]) -> list[AssetsDefinition]:
     def observe_sources(context: AssetExecutionContext) -> Iterator[ObserveResult]:
         selected = {key: tables for key, tables in readers.items() if key in context.selected_asset_keys}
         try:
-            states, problems = _read_states(selected, sources)
+            states, problems = _read_states(selected)
         except PipelineError as error:
             raise Failure(str(error)) from error
         for key, state in states.items():
@@ -81,9 +81,9 @@ def observe_source(context: AssetExecutionContext, table: ConfiguredTable, manif
     Of many shards only the first are asked for; "Observe" asks for all. If the server does not answer, the run says so
     and does not fail. `manifest` is that of the window read last.
     """
-    sources = dict(itertools.islice(table.source_assets.items(), _OBSERVED_AFTER_A_RUN))
+    keys = itertools.islice(table.source_assets, _OBSERVED_AFTER_A_RUN)
     try:
-        states, problems = _read_states({key: [table] for key in sources}, sources)
+        states, problems = _read_states({key: [table] for key in keys})
     except PipelineError as error:
         states, problems = {}, [str(error)]
     for key, state in states.items():
@@ -95,7 +95,7 @@ def observe_source(context: AssetExecutionContext, table: ConfiguredTable, manif
 
 @redact_errors
 def _read_states(
-    readers: Mapping[AssetKey, Sequence[ConfiguredTable]], sources: Mapping[AssetKey, TableName]
+    readers: Mapping[AssetKey, Sequence[ConfiguredTable]],
 ) -> "tuple[dict[AssetKey, TableState], list[str]]":
     """The state of each source table, and why some could not be read."""
     states: dict[AssetKey, TableState] = {}
@@ -105,7 +105,7 @@ def _read_states(
         by_source.setdefault(tables[0].entry.source, {})[key] = tables
     for source, of_source in by_source.items():
         try:
-            problems += _read_states_of(of_source, sources, states)
+            problems += _read_states_of(of_source, states)
         except PipelineError as error:
             if len(by_source) == 1:
                 raise
@@ -116,7 +116,6 @@ def _read_states(
 
 def _read_states_of(
     readers: Mapping[AssetKey, Sequence[ConfiguredTable]],
-    sources: Mapping[AssetKey, TableName],
     states: "dict[AssetKey, TableState]",
 ) -> list[str]:
     """Add the states of one source's tables to `states`; return why some could not be read."""
@@ -126,9 +125,13 @@ def _read_states_of(
     problems = []
     first = next(iter(readers.values()))[0]
     options = first.source()
+    by_entry = {tables[0].entry.name: tables[0] for tables in readers.values()}
+    named = dict[AssetKey, TableName]()
+    for table in by_entry.values():
+        named |= named_by_entry(table.entry, table.database, table.scope.key_prefix)
     questions = [
         StateQuestion(
-            sources[key],
+            named[key],
             {column: zone for table in tables for column, zone in table.partition_columns.items()},
             merge_masked(table.entry.all_masked for table in tables),
         )

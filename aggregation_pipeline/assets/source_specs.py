@@ -23,9 +23,19 @@ def sources_of(entry: TableEntry, database: str, prefix: tuple[str, ...] = ()) -
 
     `database` is the connection's own, for source tables that are named without one.
     """
-    named = [TableName(table.database or database, table.name) for table in entry.shards]
+    named = named_by_entry(entry, database, prefix)
+    return {key: TableName(table.database or database, table.name) for key, table in named.items()}
+
+
+def named_by_entry(entry: TableEntry, database: str, prefix: tuple[str, ...] = ()) -> dict[AssetKey, TableName]:
+    """Return the same as the entry names them, which is what the server can be asked for.
+
+    Of PostgreSQL's tables the first part is a schema, and no database can stand in its place.
+    """
     kind = entry.source_kind
-    return {source_key(str(table.database), table.name, entry.source, prefix, kind): table for table in named}
+    return {
+        source_key(table.database or database, table.name, entry.source, prefix, kind): table for table in entry.shards
+    }
 
 
 def source_spec(

@@ -25,6 +25,7 @@ from aggregation_pipeline.config.possible_masks import (
     may_mask,
     possible_tables,
 )
+from aggregation_pipeline.config.source_kinds import is_kind
 from aggregation_pipeline.config.sources import kind_of_entry, kinds_of_sources, limits_of_source
 from aggregation_pipeline.config.sql.references import is_one_of
 from aggregation_pipeline.config.sql.table_names import TableName
@@ -272,7 +273,8 @@ class _EntryByEntry:
     def _placeholder(self, name: str) -> TableEntry | None:
         """What stands for the entry in Dagster; None if no entry can have its name."""
         kept: dict[str, Any] = {"name": name, "line": self.locations[name].line}
-        kept |= kind_of_entry(self.bodies[name], self.kinds)
+        # Whatever kind it is of, it can be shown.
+        kept |= {key: kind for key, kind in kind_of_entry(self.bodies[name], self.kinds).items() if is_kind(kind)}
         lost = []
         try:
             TableEntry.model_validate(kept, strict=True)

@@ -68,7 +68,7 @@ def test_observe_asks_each_table_and_one_that_is_gone_does_not_hide_the_others(s
     assert not result.success
     (failure,) = [event for event in result.all_events if event.event_type == DagsterEventType.STEP_FAILURE]
     assert failure.step_failure_data.user_failure_data.description.startswith(
-        f"{shop.database}.gone: there is no table {shop.database}.gone, or DB_USER"
+        f"{shop.database}.gone: there is no table gone, or DB_USER"
     )
     (metadata,) = observed(shop, keys[0])
     assert metadata["newest created_at"] == "2026-11-10 12:00:00"

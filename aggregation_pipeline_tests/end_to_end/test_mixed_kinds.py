@@ -7,7 +7,7 @@ from typing import Any, cast
 import psycopg2
 import pytest
 from click.testing import CliRunner
-from dagster import AssetsDefinition
+from dagster import AssetsDefinition, Definitions
 
 from aggregation_pipeline.assets.keys import source_key, table_key
 from aggregation_pipeline.cli.main import main
@@ -221,8 +221,10 @@ def test_variables_alone_make_a_source_of_a_kind(
     assert "tables.crm_orders: there is no kind of source 'postgres'" in str(error.value)
     assert "DB_<NAME>_KIND" in str(error.value)
     # Dagster's services show the table with this, and run the others.
-    (table,) = load_usable_project(settings, None).tables
+    project = load_usable_project(settings, None)
+    (table,) = project.tables
     assert "there is no kind of source 'postgres'" in str(table.entry.issues)
+    Definitions.validate_loadable(build_definitions(project))
 
 
 def test_the_database_without_a_name_may_be_of_another_kind(

@@ -58,6 +58,7 @@ WORDS: Final[Texts] = {
     "probe_codeLocation": ("Code location", "代码服务"),
     "probe_daemon": ("Daemon", "守护进程 (daemon)"),
     "probe_mysql": ("MySQL", "MySQL"),
+    "probe_postgresql": ("PostgreSQL, the source", "数据源 PostgreSQL"),
     "probe_files": ("Store of the files", "文件存储"),
     "probe_batchJobs": ("Database of batch_jobs", "batch_jobs 数据库"),
     "probe_mirror": ("Mirror", "同步"),
