@@ -1,10 +1,12 @@
 """The docs' examples are true: each YAML block loads, and those on the sample shop run on it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,14 +16,16 @@ from aggregation_pipeline.assets.partitions import newest_complete, partitions_o
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.embedded import sample_data
+from aggregation_pipeline.embedded import postgres_data, sample_data
 from aggregation_pipeline.export.checks.evaluate import evaluate_checks
+from aggregation_pipeline.source.kind import kind_of
 from aggregation_pipeline.source.mysql.reader import read_extract
+from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.source.time_range import TimeRange
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.reading import ZONE, ignore_progress, options_for
-from aggregation_pipeline_tests.support.servers.handles import MySQLServer
+from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
 
 BLOCK = re.compile(r"^```ya?ml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHOP = ("users", "products", "orders")
@@ -33,8 +37,9 @@ def examples() -> Iterator[Any]:
     for path in sorted([*REPOSITORY.glob("README*.md"), *REPOSITORY.glob("docs/*.md")]):
         for block in BLOCK.finditer(path.read_text(encoding="utf-8")):
             line = path.read_text(encoding="utf-8")[: block.start()].count("\n") + 1
-            yield pytest.param(block[1], id=f"{path.name}:{line}")
-    yield pytest.param(DEFAULT_CONFIG.read_text(encoding="utf-8"), id="aggregation.yaml")
+            yield pytest.param(block[1], "mysql", id=f"{path.name}:{line}")
+    for kind, name in (("mysql", "aggregation.yaml"), ("postgresql", "aggregation.postgresql.yaml")):
+        yield pytest.param(DEFAULT_CONFIG.with_name(name).read_text(encoding="utf-8"), kind, id=name)
 
 
 def completed(text: str) -> str:
@@ -57,19 +62,41 @@ def indented(text: str) -> str:
     return "".join(f"  {line}" for line in text.splitlines(keepends=True))
 
 
+@contextmanager
+def few_rows(module: ModuleType) -> Iterator[None]:
+    few = {
+        name: (columns, lambda today, rows=rows: islice(rows(today), ROWS), ROWS)
+        for name, (columns, rows, _) in module._TABLES.items()
+    }
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "_TABLES", few)
+        yield
+
+
 @pytest.fixture(scope="module")
 def shop(seekdb: MySQLServer) -> str:
     """The sample shop, of each table the first rows."""
     database = seekdb.fresh_database()
-    few = {
-        name: (columns, lambda today, rows=rows: islice(rows(today), ROWS), ROWS)
-        for name, (columns, rows, _) in sample_data._TABLES.items()
-    }
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sample_data, "_TABLES", few)
+    with few_rows(sample_data):
         connect = {"unix_socket": seekdb.unix_socket, "user": seekdb.user, "database": database}
         sample_data.load_sample_data(connect, today=NOW.date(), progress=lambda _done, _total: None)
     return database
+
+
+@pytest.fixture(scope="module")
+def shops(seekdb: MySQLServer, shop: str, postgres: PostgresServer) -> Mapping[str, SourceOptions]:
+    """The same in each kind of source."""
+    database = postgres.fresh_database().partition("?")[0].rpartition("/")[2]
+    folder = postgres.server.socket_folder
+    with few_rows(postgres_data):
+        postgres_data.load_sample_data(
+            {"host": str(folder), "user": "postgres", "dbname": database},
+            today=NOW.date(),
+            reader="postgres",
+            progress=lambda _done, _total: None,
+        )
+    of_postgresql = SourceOptions(database=database, user="postgres", socket=folder, port=5432, kind="postgresql")
+    return {"mysql": options_for(seekdb, shop), "postgresql": of_postgresql}
 
 
 def newest_window(entry: TableEntry, now: datetime = NOW) -> TimeRange | None:
@@ -88,13 +115,13 @@ def divide_orders(server: MySQLServer, shop: str, shards: Sequence[str]) -> None
         connection.commit()
 
 
-@pytest.mark.parametrize("text", list(examples()))
+@pytest.mark.parametrize(("text", "kind"), list(examples()))
 def test_an_example_of_the_docs_loads_and_reads_the_sample_shop(
-    seekdb: MySQLServer, shop: str, tmp_path: Path, text: str
+    seekdb: MySQLServer, shop: str, shops: Mapping[str, SourceOptions], tmp_path: Path, text: str, kind: str
 ):
     path = tmp_path / "aggregation.yaml"
     path.write_text(completed(text), encoding="utf-8")
-    entries = load_config(path).tables
+    entries = load_config(path, kinds={None: kind}).tables
     assert entries
     for entry in entries:
         if len(entry.shards) > 1:
@@ -104,7 +131,8 @@ def test_an_example_of_the_docs_loads_and_reads_the_sample_shop(
         request = ReadRequest(
             entry, "window", NOW.astimezone(UTC), ZONE, entry.options.zero_dates, newest_window(entry)
         )
-        extract = read_extract(request, options_for(seekdb, shop), tmp_path, ignore_progress)
+        options = shops[entry.source_kind]
+        extract = kind_of(options).read_extract(request, options, tmp_path, ignore_progress)
         wanted = [
             name
             for name, asked in (("summary", entry.group_by or entry.aggregations), ("detail", entry.select_fields))
