@@ -1,4 +1,4 @@
-"""MySQL tables as Dagster assets: aggregated, exported as files, every run recorded in batch_jobs."""
+"""Tables of MySQL and PostgreSQL as Dagster assets: aggregated, exported as files, every run recorded in batch_jobs."""
 
 import importlib
 from typing import TYPE_CHECKING, Final

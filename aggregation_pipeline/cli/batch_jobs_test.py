@@ -19,15 +19,15 @@ def test(*, logic: bool, connection: bool, full: bool, tables: tuple[str, ...] |
     """Test how batches are recorded, against what is configured. Without an option: the logic and the connection.
 
     Nothing stays behind. Rows have the job type batch_jobs_test until they are deleted. A full test reads all tables
-    from MySQL, or those of --tables, and publishes nothing: its files go into TEMP_DIR, or below _tests/ in the bucket,
-    and its runs into tables of Dagster of their own. If it is killed, the next test removes what it left.
+    from their sources, or those of --tables, and publishes nothing: its files go into TEMP_DIR, or below _tests/ in the
+    bucket, and its runs into tables of Dagster of their own. If it is killed, the next test removes what it left.
 
     One line each: ok, warning, or failure with what to do about it. Exit code 1 if there is a failure.
 
     \b
     aggregation-pipeline batch-jobs test --logic          no database is needed
     aggregation-pipeline batch-jobs test --connection     PostgreSQL or Supabase, as .env says
-    aggregation-pipeline batch-jobs test --full           MySQL, files and batch_jobs, from one end to the other
+    aggregation-pipeline batch-jobs test --full           sources, files and batch_jobs, from one end to the other
     aggregation-pipeline batch-jobs test --full --tables orders --json
     """
     if tables and not full:

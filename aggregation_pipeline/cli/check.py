@@ -14,7 +14,7 @@ from aggregation_pipeline.cli.findings_view import finish_findings, show_finding
 @common.json_option
 @common.explained
 def check(*, fix: bool, send: bool, as_json: bool) -> None:
-    """Look at settings, MySQL, PostgreSQL, batch_jobs, the store, Dagster, this machine and the channels for alerts.
+    """Look at settings, sources, PostgreSQL, batch_jobs, the store, Dagster, this machine and the channels for alerts.
 
     One line each: ok, warning, or failure with what to do about it. Exit code 1 if there is a failure. No row is read,
     and nothing stays behind: the probe in the store is deleted again. What a run of each table would do, `plan` says.

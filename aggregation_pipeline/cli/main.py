@@ -32,7 +32,7 @@ from aggregation_pipeline.native.kernels import ALL_COMPILED
     message=f"%(prog)s, version %(version)s, {'with' if ALL_COMPILED else 'without'} C kernels",
 )
 def main() -> None:
-    """Aggregate MySQL tables, publish the results as files, and record every run in batch_jobs.
+    """Aggregate tables of MySQL and PostgreSQL, publish the results as files, and record every run in batch_jobs.
 
     \b
     See it work. Nothing has to be configured:
@@ -40,7 +40,7 @@ def main() -> None:
       aggregation-pipeline dev     the same servers with Dagster's UI on http://127.0.0.1:3000
 
     \b
-    Use your own MySQL (DB_HOST, DB_USER, ... in .env, tables in aggregation.yaml):
+    Use your own database (DB_HOST, DB_USER, ... in .env, tables in aggregation.yaml):
       aggregation-pipeline init    draft both files from the database
       aggregation-pipeline import-node ../old-service   take both from the Node.js service
       aggregation-pipeline check   look at everything that the service needs, and say what to do

@@ -28,7 +28,7 @@ _KEY_PART: Final = re.compile(r"[A-Za-z0-9_]+")
 
 @scaffold_with(AggregationScaffolder)
 class AggregationComponent(Component, Model, Resolvable):
-    """MySQL tables as assets: aggregated, exported as JSON, CSV, Excel and Parquet, on OSS or in a folder."""
+    """MySQL and PostgreSQL tables as assets: aggregated, exported as JSON, CSV, Excel, Parquet, to OSS or a folder."""
 
     tables: dict[str, Any] | None = Field(
         default=None,
@@ -58,7 +58,7 @@ class AggregationComponent(Component, Model, Resolvable):
     def get_spec(cls) -> ComponentTypeSpec:
         """Return what `dg` shows of the component."""
         return ComponentTypeSpec(
-            tags=["mysql", "oss", "export"],
+            tags=["mysql", "postgresql", "oss", "export"],
             produces=["asset", "asset_check", "job", "schedule", "sensor", "resource"],
         )
 

@@ -37,7 +37,7 @@ def _checked_alias(alias: str) -> str:
         )
     if len(alias) > _MAX_ALIAS:
         raise ValueError(
-            f"at most {_MAX_ALIAS} characters are expected, because MySQL takes no longer name; found {len(alias)}"
+            f"at most {_MAX_ALIAS} characters are expected, because servers take no longer name; found {len(alias)}"
         )
     return alias
 

@@ -130,11 +130,11 @@ class Source(ConfigModel):
     """
 
     kind: Annotated[str | None, AfterValidator(_checked_kind)] = None
-    """What kind of database it is: mysql, or another that is installed. Default: mysql."""
+    """What kind of database it is: mysql, postgresql, or one that a package adds. Default: mysql."""
     host: str | None = None
     """Name or address of the server."""
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """Its port. Default: the usual one of its kind, 3306 for MySQL."""
+    """Its port. Default: the usual one of its kind, 3306 for MySQL, 5432 for PostgreSQL."""
     socket: str | None = None
     """A unix socket, instead of host and port."""
     user: str | None = None

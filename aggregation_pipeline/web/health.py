@@ -73,7 +73,7 @@ def health_router(probes: Sequence[Probe], own: OwnHosts) -> APIRouter:
         """Whether the service works, and each of its dependencies.
 
         503 if it cannot work: without its PostgreSQL, the code or Dagster's daemon. 200 and degraded if anything
-        else does not work, such as MySQL, OSS or Supabase. The answer comes within about two seconds.
+        else does not work, such as a source, OSS or Supabase. The answer comes within about two seconds.
         """
         await ask_all(probes)
         in_detail = _may_see_problems(request, own)

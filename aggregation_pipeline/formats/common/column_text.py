@@ -38,7 +38,8 @@ def plain_text(column: pa.Array, field: pa.Field) -> pa.Array:
         clock = clock_of(column)
         return clock_text(clock, shown_digits(clock, field), " ")
     raise FormatError(
-        f"Column {field.name!r} came as Arrow's {kind}, which no format knows; please report it with its MySQL type."
+        f"Column {field.name!r} came as Arrow's {kind}, which no format knows; please report it with its type in the"
+        " source."
     )
 
 
