@@ -78,8 +78,8 @@ def kind_named(name: str) -> DeclaredKind:
         )
     except KeyError:
         raise ConfigError(
-            f"there is no kind of source {name!r}; {existing_names(name, kind_names())}. A package adds one by an"
-            f" entry point of the group {GROUP}"
+            f"there is no kind of source {name!r}; packages add kinds by entry points of the group {GROUP};"
+            f" {existing_names(name, kind_names())}"
         ) from None
     try:
         kind: DeclaredKind = found.load()
