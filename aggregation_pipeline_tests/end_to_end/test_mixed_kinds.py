@@ -187,10 +187,6 @@ def test_plan_check_and_health_ask_each_kind(both: Deployment):
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        (
-            "partition: {column: day, every: day, start: 2026-11-01}, refresh: {look_back: 1d, key: COUNT(*)}",
-            "cannot tell which windows have got late rows",
-        ),
         ("hints: '/*+ INDEX(orders by_day) */'", "cannot be given hints to its optimizer"),
         ("table: 'orders_{00..03}'", "cannot read several tables as one"),
     ],
