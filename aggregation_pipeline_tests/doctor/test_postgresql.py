@@ -110,6 +110,9 @@ def test_no_way_to_it_is_one_line(shop: SourceOptions):
     lines = found(replace(shop, socket=None, host="127.0.0.1", port=1, connect_timeout=2))
     assert [(line.name, line.status) for line in lines.values()] == [("connection", "failure")]
     assert "DB_HOST" in lines["connection"].remedy
+    lines = found(replace(shop, user="nobody_there"))
+    assert [(line.name, line.status) for line in lines.values()] == [("connection", "failure")]
+    assert "DB_USER" in lines["connection"].text
 
 
 def test_a_pooler_by_transactions_is_seen_and_does_no_harm(shop: SourceOptions, postgres: PostgresServer):

@@ -57,6 +57,9 @@ def examine(options: SourceOptions, zone: ZoneInfo, entries: Sequence[TableEntry
             str(error).removesuffix(REPEATABLE),
             "Check DB_HOST and DB_PORT, that the server runs and does not hang, and the network between",
         )
+    except SourceError as error:
+        # Of the login, the version, the zone: it says itself what to do.
+        yield failure("connection", str(error))
 
 
 def _in_session(options: SourceOptions, zone: ZoneInfo, entries: Sequence[TableEntry]) -> Iterator[Finding]:
