@@ -31,7 +31,7 @@ _PYTHON: Final = (
     "sqlalchemy==2.0.51",
     "xlsxwriter==3.3.1",
 )
-# The newest of its extension on the registry, which fits this version alone; an extension's own server is not asked.
+# The newest release of the extension as a package, and the only version of DuckDB that takes it.
 DUCKDB_POSTGRES: Final = ("duckdb==1.5.5", "duckdb-extension-postgres-scanner==1.5.5")
 _NODE: Final = ("mysql2@3.24.6", "csv-stringify@6.9.0", "exceljs@4.4.0")
 
