@@ -170,6 +170,8 @@ def test_a_numeric_column_that_holds_nan_is_text_with_all_its_values(execute: Ex
     assert [row["rate"] for row in rows_of(extract)] == ["1.50", "NaN", None]
     assert [row["clean"] for row in rows_of(extract)] == [Decimal(1), Decimal(2), None]
     assert rows_of(extract, "summary") == [{"most": "NaN", "sum": Decimal(3)}]
+    computed = read(name="rates", select_fields=["id", {"expr": "rate + clean", "alias": "both"}])
+    assert [row["both"] for row in rows_of(computed)] == ["2.50", "NaN", None]
     limited = read(name="rates", select_fields=["rate"], order_by=["id"], limit=1)
     assert rows_of(limited) == [{"rate": "1.50"}] or rows_of(limited) == [{"rate": Decimal("1.50")}]
 
