@@ -1,5 +1,6 @@
 """A database as Supabase makes it, and a server for PostgREST's calls before it."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +22,9 @@ def database(server_folder: Path) -> "Iterator[sa.Engine]":
     from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
     from aggregation_pipeline.postgres.engine import create_engine
 
-    server = start_postgres(
-        server_folder / "supabase", report=print, timezone="Asia/Shanghai", options=THROWAWAY_OPTIONS
-    )
+    # pytest makes it once more when tests of other folders come in between.
+    folder = Path(tempfile.mkdtemp(prefix="supabase-", dir=server_folder))
+    server = start_postgres(folder, report=print, timezone="Asia/Shanghai", options=THROWAWAY_OPTIONS)
     engine = create_engine(server.url(), application_name="aggregation test")
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE ROLE anon; CREATE ROLE authenticated; CREATE ROLE service_role BYPASSRLS")
