@@ -40,6 +40,7 @@ def plan_read(request: ReadRequest, options: SourceOptions, plan: ReadPlan) -> N
                 f"consistency is none, and rows may be of different moments: {', '.join(prepared.relations.foreign)} is"
                 " a foreign table"
             )
+        plan.warnings += prepared.relations.notes()
         # Without columns for the time being: if the server refuses a query below, the plan still has its SQL.
         plan.datasets = [DatasetPlan(each.dataset, each.inner, each.order, each.limit) for each in prepared.queries]
         described = prepared.describe()

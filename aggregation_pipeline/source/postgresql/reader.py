@@ -48,7 +48,7 @@ def read_extract(
         described = prepared.describe()
         for each in described:
             check_scan(session, entry, each, warn)
-        notes = tuple(replica_notes(session, request))
+        notes = (*prepared.relations.notes(), *replica_notes(session, request))
         for text in notes:
             note(text)
         extract = Extract(

@@ -35,12 +35,14 @@ class Relation:
         kind: what it is: table, view, foreign table.
         storage: the server's storage engine; empty where it stores nothing.
         is_named: whether the entry names it; otherwise a view or a table that holds others leads to it.
+        is_filtered: whether row level security decides which of its rows the account sees.
     """
 
     name: TableName
     kind: str
     storage: str
     is_named: bool
+    is_filtered: bool
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,15 @@ class Relations:
     def foreign(self) -> list[str]:
         """Tables of other servers, whose rows are of other moments."""
         return [str(each.name) for each in self.all if each.kind == "foreign table"]
+
+    def notes(self) -> Iterator[str]:
+        """Say that rows may be left out; the server itself leaves them out without a word."""
+        for each in self.all:
+            if each.is_filtered:
+                yield (
+                    f"row level security is in force on {each.name}: only rows that its policies show to this account"
+                    " are read. To read all of them: ALTER ROLE ... BYPASSRLS, or a policy USING (true)."
+                )
 
     def __str__(self) -> str:
         """How the rows are stored, for the manifest: `heap`."""
@@ -93,7 +104,10 @@ def find_relations(session: Session, entry: TableEntry) -> Relations:
         " UNION ALL SELECT inhrelid FROM pg_inherits WHERE inhparent = reached.oid) AS more(oid))"
     )
     rows = session.link.rows(
-        f"{reached} SELECT n.nspname::text, c.relname::text, c.relkind::text, a.amname::text, bool_or(reached.is_named)"
+        f"{reached} SELECT n.nspname::text, c.relname::text, c.relkind::text, coalesce(a.amname::text, ''),"
+        " bool_or(reached.is_named),"
+        # A view is read with its owner's rights, and a part with those to the table that holds it.
+        " bool_or(reached.is_named AND row_security_active(c.oid))"
         " FROM reached JOIN pg_class AS c ON c.oid = reached.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace"
         " LEFT JOIN pg_am AS a ON a.oid = c.relam GROUP BY 1, 2, 3, 4 ORDER BY 1, 2"
     )
@@ -105,7 +119,10 @@ def find_relations(session: Session, entry: TableEntry) -> Relations:
         " JOIN pg_namespace AS n ON n.oid = p.pronamespace"
     )
     return Relations(
-        tuple(Relation(TableName(row[0], row[1]), _KINDS.get(row[2], "object"), row[3] or "", row[4]) for row in rows),
+        tuple(
+            Relation(TableName(row[0], row[1]), _KINDS.get(row[2], "object"), row[3] or "", row[4], row[5])
+            for row in rows
+        ),
         frozenset(TableName(*row) for row in functions),
     )
 

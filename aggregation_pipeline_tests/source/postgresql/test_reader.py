@@ -1,5 +1,6 @@
 """Reading an entry of PostgreSQL: both datasets from one snapshot, in their order, counted."""
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,9 +12,14 @@ import pytest
 
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.source.request import Arrivals
+from aggregation_pipeline.source.options import SourceOptions
+from aggregation_pipeline.source.postgresql.read_plan import plan_read
+from aggregation_pipeline.source.postgresql.reader import read_extract
+from aggregation_pipeline.source.read_plan import ReadPlan
+from aggregation_pipeline.source.request import Arrivals, ReadRequest
 from aggregation_pipeline.source.time_range import TimeRange
-from aggregation_pipeline_tests.support.reading import ZONE, Execute, Read, rows_of
+from aggregation_pipeline_tests.source.postgresql.conftest import entry_of
+from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, Execute, Read, ignore_progress, rows_of
 
 
 def test_both_datasets_are_read_in_the_order_of_keys(execute: Execute, read: Read):
@@ -242,3 +248,30 @@ def test_partitioned_tables_and_views_are_read(execute: Execute, read: Read):
     assert [row["id"] for row in rows_of(extract)] == [1, 2]
     assert extract.datasets[0].order == "primary key (id, day)"
     assert rows_of(read(name="january", select_fields=["*"])) == [{"id": 2}]
+
+
+def test_rows_that_policies_hide_are_spoken_of(execute: Execute, options: SourceOptions, tmp_path: Path):
+    role = f"tenant_{options.database}"
+    execute(
+        [
+            "CREATE TABLE tenants (id int PRIMARY KEY, tenant text)",
+            "INSERT INTO tenants VALUES (1, 'a'), (2, 'b')",
+            "ALTER TABLE tenants ENABLE ROW LEVEL SECURITY",
+            f"CREATE ROLE {role} LOGIN",
+            f"CREATE POLICY own ON tenants TO {role} USING (tenant = 'a')",
+            f"GRANT SELECT ON tenants TO {role}",
+        ]
+    )
+    entry = entry_of(name="tenants", select_fields=["id"])
+    request = ReadRequest(entry, "2026-11-21", LOGICAL_TIME, ZONE, "null", None)
+    said = list[str]()
+    account = replace(options, user=role)
+    extract = read_extract(request, account, tmp_path, ignore_progress, pytest.fail, said.append)
+    plan = ReadPlan("tenants", "", "2026-11-21")
+    plan_read(request, account, plan)
+    assert [row["id"] for row in rows_of(extract)] == [1]
+    assert "row level security is in force on public.tenants" in said[0]
+    assert extract.notes == tuple(said) == tuple(plan.warnings)
+    everything = read_extract(request, options, tmp_path, ignore_progress, pytest.fail, pytest.fail)
+    assert [row["id"] for row in rows_of(everything)] == [1, 2]
+    execute([f"DROP OWNED BY {role}", f"DROP ROLE {role}"])
