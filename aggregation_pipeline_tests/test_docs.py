@@ -132,7 +132,7 @@ def test_an_example_of_the_docs_loads_and_reads_the_sample_shop(
             entry, "window", NOW.astimezone(UTC), ZONE, entry.options.zero_dates, newest_window(entry)
         )
         options = shops[entry.source_kind]
-        extract = kind_of(options).read_extract(request, options, tmp_path, ignore_progress)
+        extract = kind_of(options).read_extract(request, options, tmp_path)
         wanted = [
             name
             for name, asked in (("summary", entry.group_by or entry.aggregations), ("detail", entry.select_fields))

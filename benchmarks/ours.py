@@ -62,7 +62,7 @@ def extract(address: dict[str, Any], entry: dict[str, Any], folder: str, table: 
     def run(keys: dict[str, Any]) -> int:
         with tempfile.TemporaryDirectory(dir=folder) as directory:
             request = _request(keys, table, options.kind)
-            return kind.read_extract(request, options, Path(directory), _silent).datasets[0].rows
+            return kind.read_extract(request, options, Path(directory)).datasets[0].rows
 
     run({**entry, "where": _REHEARSAL})
     return lambda: run(entry)

@@ -144,7 +144,7 @@ def _rows(
     request: ReadRequest, source: SourceOptions, compared: Compared, directory: Path
 ) -> Mapping[str, list[TextRow]]:
     """The database's rows by key."""
-    (dataset,) = kind_of(source).read_extract(request, source, directory, lambda *_: None).datasets
+    (dataset,) = kind_of(source).read_extract(request, source, directory).datasets
     rows: dict[str, list[TextRow]] = {}
     for batch in dataset.batches():
         texts = [

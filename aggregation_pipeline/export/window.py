@@ -18,7 +18,7 @@ from aggregation_pipeline.export.publishing import ExportedWindow, StageTimes, p
 from aggregation_pipeline.export.rendering import rendering
 from aggregation_pipeline.source.kind import kind_of
 from aggregation_pipeline.source.options import SourceOptions
-from aggregation_pipeline.source.request import ReadRequest
+from aggregation_pipeline.source.request import Listener, ReadRequest
 from aggregation_pipeline.storage.manifest import ManifestCheck
 from aggregation_pipeline.tempfiles.working_directory import working_directory
 
@@ -53,9 +53,8 @@ def export_window(
                 )
                 # Remarks appear in the first run of a table and in its plan. Every night they would be a nuisance.
                 note = observer.warn if reference is None else lambda _: None
-                extract = kind_of(source).read_extract(
-                    request, source, directory, progress, observer.warn, note, renderers.arriving, observer.part
-                )
+                listener = Listener(progress, observer.warn, note, observer.part, renderers.arriving)
+                extract = kind_of(source).read_extract(request, source, directory, listener)
             results = evaluate_checks(
                 request.entry, extract, reference, lambda: rows_of_window_before(destination, table, request.window)
             )

@@ -5,7 +5,7 @@ entry needs it; so it imports drivers only in its methods.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ from aggregation_pipeline.errors import ConfigError, SourceError
 from aggregation_pipeline.source.findings import Finding, failure, ok
 from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.read_plan import ReadPlan
-from aggregation_pipeline.source.request import NOBODY, Arrivals, Progress, ReadRequest
+from aggregation_pipeline.source.request import SILENT, Listener, ReadRequest
 from aggregation_pipeline.source.table_state import StateQuestion, TableState
 from aggregation_pipeline.source.time_range import TimeRange
 
@@ -95,11 +95,7 @@ class SourceKind(ABC):
         request: ReadRequest,
         options: SourceOptions,
         directory: Path,
-        progress: Progress,
-        warn: Callable[[str], None] = lambda _: None,
-        note: Callable[[str], None] = lambda _: None,
-        arrivals: Arrivals = NOBODY,
-        part: Callable[[str], None] = lambda _: None,
+        listener: Listener = SILENT,
     ) -> "Extract":
         """Read all datasets of one entry and window into `directory`, as `summary.parquet` and `detail.parquet`.
 
@@ -109,11 +105,7 @@ class SourceKind(ABC):
             request: what to read.
             options: the database.
             directory: where the files go.
-            progress: hears how many rows have come.
-            warn: hears of what asks much of the server, or will not work for long.
-            note: hears what cannot be known here and is worth saying once.
-            arrivals: is handed the rows while they are read.
-            part: hears which part of the table, such as a shard, the rows are of that come from now on.
+            listener: hears how it goes, and is handed the rows while they are read.
 
         Raises:
             SourceLostError: the server went away; the call can be repeated.

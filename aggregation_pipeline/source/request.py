@@ -43,6 +43,32 @@ class Arrivals:
 NOBODY: Final = Arrivals()
 
 
+def _ignore(_: str) -> None:
+    """Let a text be."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Hears how a read goes; what a kind of source has no word of is left out.
+
+    Attributes:
+        progress: hears how many rows have come.
+        warn: hears of what asks much of the server, or will not work for long.
+        note: hears what cannot be known here and is worth saying once.
+        part: hears which part of the table, such as a shard, the rows are of that come from now on.
+        arrivals: is handed the rows while they are read.
+    """
+
+    progress: Progress = lambda _dataset, _done, _total: None
+    warn: Callable[[str], None] = _ignore
+    note: Callable[[str], None] = _ignore
+    part: Callable[[str], None] = _ignore
+    arrivals: Arrivals = NOBODY
+
+
+SILENT: Final = Listener()
+
+
 @dataclass(frozen=True)
 class ReadRequest:
     """One entry and one window to read, as of one logical time.

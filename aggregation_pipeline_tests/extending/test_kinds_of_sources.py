@@ -204,7 +204,7 @@ def test_no_function_reaches_another_file_and_nothing_stays_after_an_error(insta
     config = loaded(installed, text.replace("{sql}", "'(SELECT content FROM read_text(''/etc/passwd''))'"))
     options = sources(config).options("lake")
     with pytest.raises(SourceError, match="DuckDB says"):
-        kind_of(options).read_extract(request_of(config), options, tmp_path, lambda *_: None)
+        kind_of(options).read_extract(request_of(config), options, tmp_path)
     assert [path.name for path in tmp_path.glob("*.parquet*")] == []
 
 

@@ -1,6 +1,6 @@
 """MySQL and its kin as a kind of source. Each method imports what does its work: most processes need little of it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from aggregation_pipeline.source.findings import Finding
 from aggregation_pipeline.source.kind import HealthCheck, OtherSource, SourceKind
 from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.read_plan import ReadPlan
-from aggregation_pipeline.source.request import NOBODY, Arrivals, Progress, ReadRequest
+from aggregation_pipeline.source.request import SILENT, Listener, ReadRequest
 from aggregation_pipeline.source.table_state import StateQuestion, TableState
 from aggregation_pipeline.source.time_range import TimeRange
 
@@ -42,16 +42,21 @@ class MySQLKind(SourceKind):
         request: ReadRequest,
         options: SourceOptions,
         directory: Path,
-        progress: Progress,
-        warn: Callable[[str], None] = lambda _: None,
-        note: Callable[[str], None] = lambda _: None,
-        arrivals: Arrivals = NOBODY,
-        part: Callable[[str], None] = lambda _: None,
+        listener: Listener = SILENT,
     ) -> "Extract":
         """Read the datasets; see `reader.py`."""
         from aggregation_pipeline.source.mysql.reader import read_extract
 
-        return read_extract(request, options, directory, progress, warn, note, arrivals, part)
+        return read_extract(
+            request,
+            options,
+            directory,
+            listener.progress,
+            listener.warn,
+            listener.note,
+            listener.arrivals,
+            listener.part,
+        )
 
     def plan_read(self, request: ReadRequest, options: SourceOptions, plan: ReadPlan) -> None:
         """Fill the plan; see `read_plan.py`."""

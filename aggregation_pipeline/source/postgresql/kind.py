@@ -1,6 +1,6 @@
 """PostgreSQL as a kind of source."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from aggregation_pipeline.source.findings import Finding
 from aggregation_pipeline.source.kind import OtherSource, SourceKind
 from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.read_plan import ReadPlan
-from aggregation_pipeline.source.request import NOBODY, Arrivals, Progress, ReadRequest
+from aggregation_pipeline.source.request import SILENT, Listener, ReadRequest
 from aggregation_pipeline.source.table_state import StateQuestion, TableState
 from aggregation_pipeline.source.time_range import TimeRange
 
@@ -47,18 +47,14 @@ class PostgreSQLKind(SourceKind):
         request: ReadRequest,
         options: SourceOptions,
         directory: Path,
-        progress: Progress,
-        warn: Callable[[str], None] = lambda _: None,
-        note: Callable[[str], None] = lambda _: None,
-        arrivals: Arrivals = NOBODY,
-        part: Callable[[str], None] = lambda _: None,
+        listener: Listener = SILENT,
     ) -> "Extract":
         """Read all datasets of one entry and window into `directory`."""
         from aggregation_pipeline.source.postgresql.reader import read_extract
 
-        # A table is read as a whole.
-        del part
-        return read_extract(request, options, directory, progress, warn, note, arrivals)
+        return read_extract(
+            request, options, directory, listener.progress, listener.warn, listener.note, listener.arrivals
+        )
 
     def plan_read(self, request: ReadRequest, options: SourceOptions, plan: ReadPlan) -> None:
         """Fill the plan without reading a row."""

@@ -17,7 +17,7 @@ from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.source.time_range import TimeRange
 from aggregation_pipeline_tests.source.postgresql.conftest import entry_of
-from aggregation_pipeline_tests.support.reading import Execute, ignore_progress
+from aggregation_pipeline_tests.support.reading import Execute
 
 BERLIN = ZoneInfo("Europe/Berlin")
 # The clock is set back at 01:00 UTC of the second: that day has 25 hours.
@@ -54,10 +54,7 @@ class Late:
     def seen_by_runs(self, entry: TableEntry, ranges: Sequence[TimeRange]) -> Mapping[str, str]:
         requests = [ReadRequest(entry, each.key, each.end, BERLIN, partition=each) for each in ranges]
         kind = kind_of(self.options)
-        return {
-            each.window: kind.read_extract(each, self.options, self.folder, ignore_progress).refresh_key
-            for each in requests
-        }
+        return {each.window: kind.read_extract(each, self.options, self.folder).refresh_key for each in requests}
 
     def asked_for(self, entry: TableEntry) -> Mapping[str, str]:
         sample = ReadRequest(entry, "", datetime(2026, 7, 1, tzinfo=UTC), BERLIN)

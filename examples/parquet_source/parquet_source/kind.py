@@ -3,7 +3,7 @@
 This module is loaded with aggregation.yaml, so it imports neither DuckDB nor what reads.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,7 +14,7 @@ from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.kind import HealthCheck, SourceKind
 from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.read_plan import DatasetPlan, ReadPlan
-from aggregation_pipeline.source.request import NOBODY, Arrivals, Progress, ReadRequest
+from aggregation_pipeline.source.request import SILENT, Listener, ReadRequest
 from aggregation_pipeline.source.table_state import StateQuestion, TableState
 from parquet_source.dialect import DUCKDB
 
@@ -40,17 +40,13 @@ class ParquetKind(SourceKind):
         request: ReadRequest,
         options: SourceOptions,
         directory: Path,
-        progress: Progress,
-        warn: Callable[[str], None] = lambda _: None,
-        note: Callable[[str], None] = lambda _: None,
-        arrivals: Arrivals = NOBODY,
-        part: Callable[[str], None] = lambda _: None,
+        listener: Listener = SILENT,
     ) -> "Extract":
         """Read the datasets; see `reading.py`."""
         from parquet_source.reading import read_extract
 
         path = file_of(options, request.entry.source_table)
-        return read_extract(request, path, directory, progress, options.mask_salt)
+        return read_extract(request, path, directory, listener.progress, options.mask_salt)
 
     def plan_read(self, request: ReadRequest, options: SourceOptions, plan: ReadPlan) -> None:
         """Let DuckDB describe the statements, which reads no row."""
