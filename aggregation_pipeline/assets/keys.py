@@ -38,11 +38,12 @@ class TableKeys(NamedTuple):
         return [self.table, *map(self.export, formats), self.manifest]
 
 
-def source_key(
-    database: str, table: str, source: str | None = None, prefix: tuple[str, ...] = (), kind: str = "mysql"
-) -> AssetKey:
-    """Key of a source table: `mysql/<db>/<table>`, or `mysql/<source>/<db>/<table>` where the source has a name."""
-    return AssetKey([*prefix, *source_path(database, table, source, kind)])
+def source_key(*place: str, source: str | None = None, prefix: tuple[str, ...] = (), kind: str = "mysql") -> AssetKey:
+    """Key of a source table: `mysql/<db>/<table>`, or `mysql/<source>/<db>/<table>` where the source has a name.
+
+    Of a kind with schemas it is `postgresql/<db>/<schema>/<table>`.
+    """
+    return AssetKey([*prefix, *source_path(place, source=source, kind=kind)])
 
 
 def table_key(name: str) -> AssetKey:

@@ -10,7 +10,7 @@ from aggregation_pipeline.assets.keys import source_key
 from aggregation_pipeline.config.source_kinds import dialect_of
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.runs.asset_keys import SOURCES_GROUP
+from aggregation_pipeline.runs.asset_keys import SOURCES_GROUP, place_of
 from aggregation_pipeline.runs.tags import LAST_UPDATED_KEY, ROW_COUNT_KEY, SOURCE_KEY, TABLE_NAME_KEY
 from aggregation_pipeline.storage.manifest import Manifest
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def sources_of(entry: TableEntry, database: str, prefix: tuple[str, ...] = ()) -> dict[AssetKey, TableName]:
-    """Return the source tables of an entry, several if it reads shards, each with its database.
+    """Return the source tables of an entry, several if it reads shards, each with its database, and its schema.
 
     `database` is the connection's own, for source tables that are named without one.
     """
-    named = named_by_entry(entry, database, prefix)
-    return {key: TableName(table.database or database, table.name) for key, table in named.items()}
+    places = {key: place_of(entry, table, database) for key, table in named_by_entry(entry, database, prefix).items()}
+    return {key: TableName(".".join(place[:-1]), place[-1]) for key, place in places.items()}
 
 
 def named_by_entry(entry: TableEntry, database: str, prefix: tuple[str, ...] = ()) -> dict[AssetKey, TableName]:
@@ -32,9 +32,9 @@ def named_by_entry(entry: TableEntry, database: str, prefix: tuple[str, ...] = (
 
     Of PostgreSQL's tables the first part is a schema, and no database can stand in its place.
     """
-    kind = entry.source_kind
     return {
-        source_key(table.database or database, table.name, entry.source, prefix, kind): table for table in entry.shards
+        source_key(*place_of(entry, table, database), source=entry.source, prefix=prefix, kind=entry.source_kind): table
+        for table in entry.shards
     }
 
 

@@ -48,6 +48,7 @@ class DeclaredKind(Protocol):
         abilities: what it can do of what not every kind can.
         required: the keys that a source of the kind needs. With `host` in it a socket will do too.
         port: where its servers listen, unless a port is given.
+        schema: where a table is whose name says no schema; empty where what stands before a table's name is a database.
         modules: what it imports, by the name of the module, with what to install for it.
     """
 
@@ -57,6 +58,7 @@ class DeclaredKind(Protocol):
     abilities: frozenset[Ability]
     required: tuple[str, ...]
     port: int
+    schema: str
     modules: Mapping[str, str]
 
 
@@ -131,6 +133,15 @@ def required_keys(name: str) -> tuple[str, ...]:
         ConfigError: as for `kind_named`.
     """
     return REQUIRED if name == DEFAULT_KIND else kind_named(name).required
+
+
+def schema_of(name: str) -> str:
+    """The schema of tables whose names say none; empty where a kind has no schemas.
+
+    Raises:
+        ConfigError: as for `kind_named`.
+    """
+    return "" if name == DEFAULT_KIND else kind_named(name).schema
 
 
 def cannot(name: str, ability: Ability) -> str:

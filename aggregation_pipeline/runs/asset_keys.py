@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from aggregation_pipeline.config.format_names import FORMAT_NAMES
+from aggregation_pipeline.config.source_kinds import schema_of
+from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError
 
@@ -73,12 +75,26 @@ def segment(name: str) -> str:
     return f"{slug}_{digest}" if slug else f"t_{digest}"
 
 
-def source_path(database: str, table: str, source: str | None = None, kind: str = "mysql") -> tuple[str, ...]:
+def source_path(place: Iterable[str], *, source: str | None = None, kind: str = "mysql") -> tuple[str, ...]:
     """Key of a source table: `mysql/<db>/<table>`, or `mysql/<source>/<db>/<table>` where the source has a name.
 
-    It begins with the kind of the source.
+    It begins with the kind of the source; `place` is that of `place_of`.
     """
-    return (kind, *([source] if source else []), segment(database), segment(table))
+    return (kind, *([source] if source else []), *map(segment, place))
+
+
+def place_of(entry: TableEntry, table: TableName, database: str) -> tuple[str, ...]:
+    """Where a source table is: its database and its name, with the schema between them where its kind has schemas.
+
+    Args:
+        entry: which reads it.
+        table: as the entry names it.
+        database: the connection's own.
+    """
+    schema = schema_of(entry.source_kind)
+    if schema:
+        return (database, table.database or schema, table.name)
+    return (table.database or database, table.name)
 
 
 def table_path(table: str) -> tuple[str, ...]:
@@ -153,9 +169,9 @@ def require_unique(entries: Iterable[TableEntry], database: Callable[[str | None
         paths = {table_path(part): f"the table {name!r}"}
         paths |= {export_path(part, output): f"{output} of the table {name!r}" for output in OUTPUTS}
         for table in entry.shards:
-            place = (table.database or database(source), table.name)
+            place = place_of(entry, table, database(source))
             described = f"the source table {'.'.join((source, *place) if source else place)!r}"
-            paths[source_path(*place, source, entry.source_kind)] = described
+            paths[source_path(place, source=source, kind=entry.source_kind)] = described
         for path, description in paths.items():
             other = seen.setdefault(path, description)
             if other != description:

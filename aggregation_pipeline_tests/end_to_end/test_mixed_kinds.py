@@ -107,7 +107,9 @@ def test_one_run_reads_both_kinds_and_the_files_are_what_other_clients_say(both:
     with open_instance(project) as instance:
         result = run_tables(project, build_definitions(project), instance, tables=None, formats=None)
         event = instance.get_latest_materialization_event(table_key("crm_orders"))
-        observed = instance.fetch_observations(source_key(crm["dbname"], "orders", "crm", kind="postgresql"), limit=1)
+        observed = instance.fetch_observations(
+            source_key(crm["dbname"], "public", "orders", source="crm", kind="postgresql"), limit=1
+        )
         pools = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
     assert {name: table.status for name, table in result.tables.items()} == dict.fromkeys(
         ("orders", "crm_orders"), "completed"
@@ -129,7 +131,7 @@ def test_one_run_reads_both_kinds_and_the_files_are_what_other_clients_say(both:
     metadata: Any = event.asset_materialization.metadata
     deps = metadata["dagster/column_lineage"].value.deps_by_column.values()
     assert {tuple(dep.asset_key.path) for found in deps for dep in found} == {
-        ("postgresql", "crm", crm["dbname"], "orders")
+        ("postgresql", "crm", crm["dbname"], "public", "orders")
     }
     assert observed.records
     assert pools[f"source_crm.{crm['dbname']}"] == 2
@@ -154,7 +156,10 @@ def test_each_kind_has_its_own_keys_and_names_in_what_dagster_shows(both: Deploy
     }
     assert tables["orders"].op.pool == f"source_{both.database}"
     assert tables["crm_orders"].op.pool == f"source_crm.{crm['dbname']}"
-    assert source_key(crm["dbname"], "orders", "crm", kind="postgresql") in tables["crm_orders"].dependency_keys
+    assert (
+        source_key(crm["dbname"], "public", "orders", source="crm", kind="postgresql")
+        in tables["crm_orders"].dependency_keys
+    )
 
 
 def test_plan_check_and_health_ask_each_kind(both: Deployment):

@@ -132,7 +132,9 @@ def prove_apart(scene: Scene, *also: str) -> RunResult:
         result = run_tables(project, build_definitions(project), instance, tables=tables, formats=None)
         paths = {name: lineage(instance, name) for name in ("plain", "shop_users", "crm_users")}
         pools = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
-        observed = instance.fetch_observations(source_key(scene.databases["crm"], "users", "crm"), limit=1).records
+        observed = instance.fetch_observations(
+            source_key(scene.databases["crm"], "users", source="crm"), limit=1
+        ).records
     assert {name: table.status for name, table in result.tables.items()} == {
         "plain": "completed",
         "shop_users": "completed",
@@ -192,8 +194,8 @@ def test_observe_asks_each_server_and_one_that_is_away_hides_no_other(on_one_ser
     databases = on_one_server.databases
     keys = [
         source_key(databases["plain"], "users"),
-        source_key(databases["shop"], "users", "away"),
-        source_key(databases["crm"], "users", "crm"),
+        source_key(databases["shop"], "users", source="away"),
+        source_key(databases["crm"], "users", source="crm"),
     ]
     with open_instance(project) as instance:
         job = build_definitions(project).resolve_implicit_global_asset_job_def()

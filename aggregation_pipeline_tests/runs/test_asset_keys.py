@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregation_pipeline.assets.keys import export_key, manifest_key, source_key, table_key
+from aggregation_pipeline.assets.source_specs import sources_of
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.runs.asset_keys import (
@@ -116,5 +117,17 @@ def test_tables_of_two_servers_are_two_assets_whatever_they_are_called():
         for name, source in (("a", "shop"), ("b", "crm"), ("c", None))
     )
     require_unique([shop, crm, unnamed], own_database)
-    keys = [source_key("shop", "users", entry.source).path for entry in (shop, crm, unnamed)]
+    keys = [source_key("shop", "users", source=entry.source).path for entry in (shop, crm, unnamed)]
     assert keys == [["mysql", "shop", "shop", "users"], ["mysql", "crm", "shop", "users"], ["mysql", "shop", "users"]]
+
+
+def test_a_table_of_postgresql_is_one_asset_however_its_schema_is_named():
+    plain, named, other = (
+        TableEntry.model_validate({"name": name, "table": table, "source_kind": "postgresql"})
+        for name, table in (("a", "orders"), ("b", "public.orders"), ("c", "shop.orders"))
+    )
+    require_unique([plain, named, other], own_database)
+    assert [list(sources_of(entry, "shop")) for entry in (plain, named, other)] == [
+        [source_key("shop", schema, "orders", kind="postgresql")] for schema in ("public", "public", "shop")
+    ]
+    assert list(map(str, sources_of(plain, "shop").values())) == ["shop.public.orders"]
