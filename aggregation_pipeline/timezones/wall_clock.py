@@ -21,6 +21,11 @@ FIRST_SECOND: Final = 0
 LAST_SECOND: Final = 2**32 - 1
 # No zone has ever kept an offset for a shorter time than this, in seconds; the shortest was a week less an hour.
 SHORTEST_OFFSET: Final = 6 * 86_400
+# PostgreSQL's instants reach further. Clocks differed from the sun's only after 1844, and once for four days alone
+# (Freetown, 1939). After 400 years the calendar repeats itself, and with it the rules of the last announced change.
+_FIRST_CHANGE: Final = -4_000_000_000
+_SHORTEST_EVER: Final = 3 * 86_400
+_CYCLE: Final = 146_097 * 86_400
 _MICRO: Final = 1_000_000
 
 Int64Array = npt.NDArray[np.int64]
@@ -47,12 +52,31 @@ class Offsets:
 @functools.lru_cache(maxsize=64)
 def offsets_of(zone: ZoneInfo) -> Offsets:
     """All offsets of a zone from 1970 to 2106."""
-    starts, seconds = [-(2**62)], [_offset(zone, FIRST_SECOND)]
-    for instant in range(SHORTEST_OFFSET, LAST_SECOND + SHORTEST_OFFSET, SHORTEST_OFFSET):
+    return _offsets_between(zone, FIRST_SECOND, LAST_SECOND, SHORTEST_OFFSET)
+
+
+@functools.lru_cache(maxsize=8)
+def _all_offsets_of(zone: ZoneInfo) -> Offsets:
+    """All offsets of a zone, until they repeat themselves: a fifth of a second."""
+    return _offsets_between(zone, _FIRST_CHANGE, LAST_SECOND + _CYCLE, _SHORTEST_EVER)
+
+
+def _offsets_between(zone: ZoneInfo, first: int, last: int, step: int) -> Offsets:
+    """All offsets from `first` to `last`, each of which is kept for `step` or longer; all in seconds."""
+    starts, seconds = [-(2**62)], [_offset(zone, first)]
+    for instant in range(first + step, last + step, step):
         if (offset := _offset(zone, instant)) != seconds[-1]:
-            starts.append(_first_with(zone, offset, instant - SHORTEST_OFFSET, instant))
+            starts.append(_first_with(zone, offset, instant - step, instant))
             seconds.append(offset)
     return Offsets(np.array(starts, np.int64), np.array(seconds, np.int64))
+
+
+def _offsets_at(zone: ZoneInfo, instants: Int64Array) -> Int64Array:
+    """The offset at each instant, of whatever year; both of shape (n,), in seconds."""
+    if not len(instants) or (instants.min() >= FIRST_SECOND and instants.max() <= LAST_SECOND):
+        return offsets_of(zone).at(instants)
+    repeated = LAST_SECOND + (instants - LAST_SECOND) % _CYCLE
+    return _all_offsets_of(zone).at(np.where(instants > LAST_SECOND, repeated, instants))
 
 
 def _offset(zone: ZoneInfo, instant: int) -> int:
@@ -78,7 +102,7 @@ def to_wall_clock(column: pa.Array) -> tuple[pa.Array, Int64Array]:
         timestamp[us] without a zone; and the offsets in seconds, shape (n,), that of 1970 for NULL.
     """
     instants = pc.fill_null(column.cast(pa.int64()), 0).to_numpy()
-    offsets = offsets_of(ZoneInfo(column.type.tz)).at(instants // _MICRO)
+    offsets = _offsets_at(ZoneInfo(column.type.tz), instants // _MICRO)
     nulls = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
     return pa.array(instants + offsets * _MICRO, pa.int64(), mask=nulls).view(pa.timestamp("us")), offsets
 

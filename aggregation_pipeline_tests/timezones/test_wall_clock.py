@@ -47,6 +47,16 @@ def test_local_times_keep_microseconds_and_nulls():
     assert offsets[0] == 7200
 
 
+@pytest.mark.parametrize("name", ["America/New_York", "Africa/Freetown", "Asia/Shanghai", "Europe/Dublin"])
+def test_local_times_of_all_years_are_those_of_the_zone(name: str):
+    zone = ZoneInfo(name)
+    years = {*range(1, 10_000, 7), *range(1840, 2200), 1939, 9999}
+    instants = [datetime(year, month, 2, 12, tzinfo=UTC) for year in years for month in (1, 6, 9)]
+    local, offsets = to_wall_clock(pa.array(instants, pa.timestamp("us", name)))
+    assert local.to_pylist() == [instant.astimezone(zone).replace(tzinfo=None) for instant in instants]
+    assert offsets.tolist() == [utc_offset(zone, instant) for instant in instants]
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0, "+00:00"), (28_800, "+08:00"), (-12_600, "-03:30"), (-2670, "-00:44:30")]
 )
