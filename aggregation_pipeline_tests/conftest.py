@@ -223,6 +223,24 @@ def postgres(server_folder: Path) -> "Iterator[PostgresServer]":
 
 
 @pytest.fixture(scope="session")
+def installed_postgres(server_folder: Path) -> "Iterator[PostgresServer]":
+    """PostgreSQL of the machine's packages: an older version than the embedded one, with TLS and with XML."""
+    from aggregation_pipeline_tests.support.servers.handles import PostgresServer
+    from aggregation_pipeline_tests.support.servers.installed_postgres import start_installed_postgres
+
+    server = start_installed_postgres(server_folder / "installed-postgres")
+    yield PostgresServer(server.url(), server)
+    server.stop()
+
+
+@pytest.fixture(scope="session", params=["postgres", pytest.param("installed_postgres", marks=pytest.mark.slow)])
+def source_postgres(request: pytest.FixtureRequest) -> "PostgresServer":
+    """Each test that takes this as its source runs on the embedded PostgreSQL, and as a slow test on an older one."""
+    server: PostgresServer = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture(scope="session")
 def dagster_database(postgres: "PostgresServer") -> str:
     """One Dagster storage for all whole deployments: making its tables takes a second."""
     return postgres.fresh_database()

@@ -44,11 +44,11 @@ WITH_WINDOWS = {
 
 
 @pytest.fixture(scope="module")
-def shop(postgres: PostgresServer) -> Iterator[SourceOptions]:
+def shop(source_postgres: PostgresServer) -> Iterator[SourceOptions]:
     """A database, and an account that may do no more than read some of it."""
-    name = postgres.fresh_database().partition("?")[0].rpartition("/")[2]
+    name = source_postgres.fresh_database().partition("?")[0].rpartition("/")[2]
     role = f"reader_{name}"
-    folder = postgres.server.socket_folder
+    folder = source_postgres.server.socket_folder
     with closing(psycopg2.connect(host=str(folder), user="postgres", dbname=name)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -115,8 +115,8 @@ def test_no_way_to_it_is_one_line(shop: SourceOptions):
     assert "DB_USER" in lines["connection"].text
 
 
-def test_a_pooler_by_transactions_is_seen_and_does_no_harm(shop: SourceOptions, postgres: PostgresServer):
-    with transaction_pooler(postgres.server.socket_folder / ".s.PGSQL.5432") as port:
+def test_a_pooler_by_transactions_is_seen_and_does_no_harm(shop: SourceOptions, source_postgres: PostgresServer):
+    with transaction_pooler(source_postgres.server.socket_folder / ".s.PGSQL.5432") as port:
         lines = found(replace(shop, socket=None, host="127.0.0.1", port=port), entry(name="users"))
     assert {line.status for line in lines.values()} == {"ok"}
     assert "pooler by transactions" in lines["pooler"].text

@@ -74,10 +74,10 @@ OTHERS = (
 
 
 @pytest.fixture(scope="module")
-def database(postgres: PostgresServer) -> str:
+def database(source_postgres: PostgresServer) -> str:
     """The name of a shop's database."""
-    name = postgres.fresh_database().partition("?")[0].rpartition("/")[2]
-    folder = str(postgres.server.socket_folder)
+    name = source_postgres.fresh_database().partition("?")[0].rpartition("/")[2]
+    folder = str(source_postgres.server.socket_folder)
     with (
         closing(psycopg2.connect(host=folder, user="postgres", dbname=name)) as connection,
         connection,
@@ -89,10 +89,10 @@ def database(postgres: PostgresServer) -> str:
 
 
 @pytest.fixture
-def settings(postgres: PostgresServer, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def settings(source_postgres: PostgresServer, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     use_environment(monkeypatch, environment_without_settings())
     monkeypatch.setenv("DB_KIND", "postgresql")
-    monkeypatch.setenv("DB_SOCKET", str(postgres.server.socket_folder))
+    monkeypatch.setenv("DB_SOCKET", str(source_postgres.server.socket_folder))
     monkeypatch.setenv("DB_USER", "postgres")
     monkeypatch.setenv("DB_NAME", database)
     # `plan` needs its name, and does not go there.
@@ -103,8 +103,10 @@ def settings(postgres: PostgresServer, database: str, tmp_path: Path, monkeypatc
 
 
 @pytest.fixture
-def execute(postgres: PostgresServer, database: str) -> Iterator[Execute]:
-    with closing(psycopg2.connect(host=str(postgres.server.socket_folder), user="postgres", dbname=database)) as client:
+def execute(source_postgres: PostgresServer, database: str) -> Iterator[Execute]:
+    with closing(
+        psycopg2.connect(host=str(source_postgres.server.socket_folder), user="postgres", dbname=database)
+    ) as client:
         client.autocommit = True
 
         def run(*statements: str) -> None:
@@ -203,14 +205,14 @@ def test_what_a_person_changed_stays_and_a_new_table_comes_to_it(settings: Path,
 
 @pytest.mark.slow
 def test_an_account_sees_what_it_may_read_and_a_url_names_the_kind(
-    settings: Path, postgres: PostgresServer, database: str, execute: Execute, monkeypatch: pytest.MonkeyPatch
+    settings: Path, source_postgres: PostgresServer, database: str, execute: Execute, monkeypatch: pytest.MonkeyPatch
 ):
     role = f"drafter_{database}"
     execute(f"CREATE ROLE {role} LOGIN", f"GRANT SELECT ON orders TO {role}")
     execute(f"GRANT SELECT (id, xm) ON members TO {role}")
     for name in ("DB_KIND", "DB_SOCKET", "DB_USER", "DB_NAME"):
         monkeypatch.delenv(name)
-    with transaction_pooler(postgres.server.socket_folder / ".s.PGSQL.5432") as port:
+    with transaction_pooler(source_postgres.server.socket_folder / ".s.PGSQL.5432") as port:
         address = f"postgresql://{role}@127.0.0.1:{port}/{database}"
         result = call("init", "--yes", "--url", address, "--output", "out")
         planned = call_in(settings / "out", monkeypatch, "plan")

@@ -16,6 +16,8 @@ _TLS_MODES: Final[Mapping[TlsMode, str]] = {
     "VERIFY_CA": "verify-ca",
     "VERIFY_IDENTITY": "verify-full",
 }
+# A file that cannot be there: libpq would look for another in the home folder where none is named.
+_NO_FILE: Final = "/dev/null/none"
 
 
 def connection_text(options: SourceOptions) -> str:
@@ -31,12 +33,14 @@ def connection_text(options: SourceOptions) -> str:
     host = str(options.socket.parent if options.socket and options.socket.is_socket() else options.socket or "")
     values = {
         "host": host or str(options.host),
+        "hostaddr": "",
         "port": str(_port_of(options)),
         "dbname": options.database,
         "user": options.user,
         "password": options.password.get_secret_value(),
-        # A file that cannot be there.
-        "passfile": "/dev/null/none",
+        "passfile": _NO_FILE,
+        "require_auth": "",
+        "channel_binding": "prefer",
         "options": "",
         "application_name": APPLICATION_NAME,
         "client_encoding": "UTF8",
@@ -64,13 +68,21 @@ def _tls(tls: Tls) -> Mapping[str, str]:
             "DB_SSL_CA: DB_SSL_MODE=VERIFY_CA needs the certificates of the authorities that may sign the server's."
             " Without them only VERIFY_IDENTITY can take those of this machine."
         )
-    own = {"sslcert": tls.cert, "sslkey": tls.key or tls.cert}
-    values = {key: str(path) for key, path in own.items() if path is not None}
-    # With REQUIRED libpq would verify by a file in the home folder, if there is one.
-    authorities = str(tls.ca or "") if tls.verifies else ""
-    if tls.mode == "VERIFY_IDENTITY" and not authorities:
-        authorities = "system"
-    return {"sslmode": _TLS_MODES[tls.mode], **values, **({"sslrootcert": authorities} if authorities else {})}
+    authorities = _NO_FILE
+    if tls.verifies:
+        authorities = str(tls.ca or "system")
+    return {
+        "sslmode": _TLS_MODES[tls.mode],
+        "sslrootcert": authorities,
+        "sslcert": str(tls.cert or _NO_FILE),
+        "sslkey": str(tls.key or tls.cert or _NO_FILE),
+        "sslcertmode": "allow" if tls.cert else "disable",
+        "sslcrl": _NO_FILE,
+        "sslcrldir": "",
+        "sslnegotiation": "postgres",
+        "ssl_min_protocol_version": "TLSv1.2",
+        "ssl_max_protocol_version": "",
+    }
 
 
 def _quoted(value: str) -> str:

@@ -112,6 +112,11 @@ CONNECT_FAILURES: Final = tuple(
             "no host of that name is known. Check DB_HOST.",
         ),
         (
+            r"definition of service|service file",
+            "no service",
+            "the variable PGSERVICE names a service that this machine does not have. Unset it.",
+        ),
+        (
             r"certificate verify failed|root certificate file|server certificate for .* does not match",
             "certificate",
             (
@@ -123,6 +128,19 @@ CONNECT_FAILURES: Final = tuple(
             r"server does not support SSL",
             "no TLS",
             "DB_SSL_MODE demands TLS, and the server offers none. Turn it on there, or set DB_SSL_MODE=PREFERRED.",
+        ),
+        (
+            r"private key file .* (?:has group or world access|must be owned)",
+            "TLS",
+            (
+                "a private key that others may read is not used. Let the file of DB_SSL_KEY belong to the service's"
+                " account, and to it alone: chmod 600."
+            ),
+        ),
+        (
+            r"requires a valid client certificate|alert certificate required|certificate authentication failed",
+            "28000",
+            "it wants a certificate of '{user}' that it trusts. Set DB_SSL_CERT and DB_SSL_KEY.",
         ),
         (
             r"SSL error|private key file|certificate file",
@@ -181,5 +199,5 @@ CONNECT_FAILURES: Final = tuple(
 )
 # A retry would fail as well.
 PERMANENT_CONNECT_FAILURES: Final = frozenset(
-    ("no host", "certificate", "no TLS", "TLS", "28P01", "28000", "3D000", "42501")
+    ("no host", "no service", "certificate", "no TLS", "TLS", "28P01", "28000", "3D000", "42501")
 )

@@ -29,17 +29,17 @@ def entry_of(**keys: object) -> TableEntry:
 
 
 @pytest.fixture(scope="module")
-def database(postgres: PostgresServer) -> str:
+def database(source_postgres: PostgresServer) -> str:
     """The name of a database; tests of a module make tables of their own in it."""
-    return postgres.fresh_database().partition("?")[0].rpartition("/")[2]
+    return source_postgres.fresh_database().partition("?")[0].rpartition("/")[2]
 
 
 @pytest.fixture(scope="module")
-def options(postgres: PostgresServer, database: str) -> SourceOptions:
+def options(source_postgres: PostgresServer, database: str) -> SourceOptions:
     return SourceOptions(
         database=database,
         user="postgres",
-        socket=postgres.server.socket_folder,
+        socket=source_postgres.server.socket_folder,
         port=5432,
         mask_salt=SALT,
         kind="postgresql",
@@ -47,9 +47,9 @@ def options(postgres: PostgresServer, database: str) -> SourceOptions:
 
 
 @pytest.fixture(scope="module")
-def client(postgres: PostgresServer, database: str) -> "Iterator[psycopg2.extensions.connection]":
+def client(source_postgres: PostgresServer, database: str) -> "Iterator[psycopg2.extensions.connection]":
     """A connection of psycopg2's, which shares no code with the reader's driver."""
-    connection = psycopg2.connect(host=str(postgres.server.socket_folder), user="postgres", dbname=database)
+    connection = psycopg2.connect(host=str(source_postgres.server.socket_folder), user="postgres", dbname=database)
     connection.autocommit = True
     yield connection
     connection.close()

@@ -156,10 +156,10 @@ def test_a_right_that_is_missing_is_named(execute: Execute, options: SourceOptio
 
 
 def test_text_that_is_no_utf8_is_refused_in_a_database_without_an_encoding(
-    postgres: PostgresServer, options: SourceOptions, tmp_path: Path
+    source_postgres: PostgresServer, options: SourceOptions, tmp_path: Path
 ):
     name = f"{options.database}_ascii"
-    postgres.server.execute(f"CREATE DATABASE {name} ENCODING SQL_ASCII TEMPLATE template0")
+    source_postgres.server.execute(f"CREATE DATABASE {name} ENCODING SQL_ASCII TEMPLATE template0")
     connection = psycopg2.connect(host=str(options.socket), user="postgres", dbname=name)
     try:
         with connection, connection.cursor() as cursor:
@@ -174,7 +174,7 @@ def test_text_that_is_no_utf8_is_refused_in_a_database_without_an_encoding(
             read_extract(request, there, tmp_path, ignore_progress)
     finally:
         connection.close()
-        postgres.server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        source_postgres.server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_a_session_that_a_replica_ends_may_be_repeated():

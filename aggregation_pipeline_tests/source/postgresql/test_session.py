@@ -74,7 +74,7 @@ def test_variables_of_this_machine_change_nothing(
 
 
 def test_a_pooler_by_transactions_is_no_obstacle_and_inherits_nothing(
-    hostile: None, options: SourceOptions, postgres: PostgresServer, tmp_path
+    hostile: None, options: SourceOptions, source_postgres: PostgresServer, tmp_path
 ):
     request = ReadRequest(
         entry_of(name="odd", select_fields=["id", "d"], aggregations=[{"function": "COUNT", "alias": "n"}]),
@@ -82,7 +82,7 @@ def test_a_pooler_by_transactions_is_no_obstacle_and_inherits_nothing(
         LOGICAL_TIME,
         ZONE,
     )
-    with transaction_pooler(postgres.server.socket_folder / ".s.PGSQL.5432") as port:
+    with transaction_pooler(source_postgres.server.socket_folder / ".s.PGSQL.5432") as port:
         pooled = replace(options, socket=None, host="127.0.0.1", port=port)
         extract = read_extract(request, pooled, tmp_path, ignore_progress)
     assert rows_of(extract, "summary") == [{"n": 1}]
@@ -110,8 +110,8 @@ def test_the_text_for_libpq_quotes_everything_and_says_how_to_verify(options: So
         connection_text(replace(odd, tls=Tls("VERIFY_CA")))
 
 
-def test_tls_that_the_server_does_not_offer_is_told(options: SourceOptions, postgres: PostgresServer):
-    with transaction_pooler(postgres.server.socket_folder / ".s.PGSQL.5432") as port:
+def test_tls_that_the_server_does_not_offer_is_told(options: SourceOptions, source_postgres: PostgresServer):
+    with transaction_pooler(source_postgres.server.socket_folder / ".s.PGSQL.5432") as port:
         demanding = replace(options, socket=None, host="127.0.0.1", port=port, tls=Tls("REQUIRED"))
         check = POSTGRESQL_KIND.health_check(demanding, 5)
         with pytest.raises(SourceError, match=r"DB_SSL_MODE demands TLS, and the server offers none"):
