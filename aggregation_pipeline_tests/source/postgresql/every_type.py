@@ -1,4 +1,4 @@
-"""A column for each type of PostgreSQL 14 to 18, with its extremes, as literals of SQL."""
+"""Columns of each type of PostgreSQL 14 to 18, with its extremes, as literals of SQL."""
 
 from typing import Final
 
@@ -10,33 +10,59 @@ PRELUDE: Final = (
     "CREATE DOMAIN email AS text",
     "CREATE TYPE floatrange AS RANGE (subtype = float8)",
 )
+# What a date or timestamp can hold and no calendar has, and a day between.
+_BEYOND: Final = ("'infinity'", "'-infinity'", "'0044-03-15 BC'", "'10000-01-02'", "'2026-11-20'")
+_FRACTION: Final = "'2026-11-20 14:00:00.123456'"
 # Name, type, values.
 NATIVE: Final = (
     ("boolean_", "boolean", ("true", "false")),
     ("smallint_", "smallint", ("-32768", "32767", "0")),
-    ("integer_", "integer", ("-2147483648", "2147483647")),
-    ("bigint_", "bigint", ("-9223372036854775808", "9223372036854775807")),
+    ("integer_", "integer", ("-2147483648", "2147483647", "0")),
+    ("bigint_", "bigint", ("-9223372036854775808", "9223372036854775807", "0")),
+    ("bigint_15", "bigint", ("-999999999999999", "999999999999999", "0")),
+    ("bigint_53", "bigint", ("-9007199254740991", "9007199254740991", "9007199254740990")),
     ("oid_", "oid", ("0", "4294967295")),
     ("real_", "real", ("0.1", "3.4028235e38", "1e-45", "-0", "'NaN'", "'Infinity'", "'-Infinity'")),
-    ("double_", "double precision", ("0.1", "1.7976931348623157e308", "5e-324", "'NaN'", "'Infinity'")),
+    ("real_finite", "real", ("0.1", "-3.4028235e38", "1e-45", "16777216", "0")),
+    ("double_", "double precision", ("0.1", "1.7976931348623157e308", "5e-324", "'NaN'", "'Infinity'", "'-Infinity'")),
+    ("double_finite", "double precision", ("0.30000000000000004", "-1.7976931348623157e308", "5e-324", "1e20", "-0")),
     ("numeric_10_2", "numeric(10,2)", ("-99999999.99", "0", "10.5")),
+    ("numeric_15_4", "numeric(15,4)", ("-99999999999.9999", "99999999999.9999", "0.0001")),
+    ("numeric_38", "numeric(38,19)", ("-9999999999999999999.9999999999999999999", "0.0000000000000000001", "0")),
     ("numeric_76", "numeric(76,10)", ("1.5", "123456789012345678901234567890123456789012345678901234567890123456")),
+    ("numeric_whole", "numeric(15)", ("-999999999999999", "0")),
     ("numeric_negative", "numeric(3,-2)", ("12300", "-99900")),
     ("numeric_small", "numeric(3,5)", ("0.00123", "-0.00999")),
     ("domain_numeric", "cents", ("12.345", "-99.999")),
     ("text_", "text", ("''", "'中文 😀'", "E'line\\nfeed\\ttab'", "'=1+1'", "'quote '' and \" and \\'", "'NULL'")),
-    ("varchar_", "varchar(20)", ("'abc'", "'trailing  '")),
-    ("char_", "char(5)", ("'ab'", "'abcde'")),
+    (
+        "text_odd",
+        "text",
+        (r"E'\r\n'", r"E'\x01\x1b'", "'_x0041_'", "'''=1'", "'+86 138'", "'-1'", r"E'\uffff'", "'  '"),
+    ),
+    ("text_long", "text", ("repeat('中', 32767)", "repeat('long', 8000)")),
+    ("varchar_", "varchar(20)", ("'abc'", "'trailing  '", "''")),
+    ("char_", "char(5)", ("'ab'", "'abcde'", "''")),
     ("domain_text", "email", ("'a@example.com'",)),
     ("bytea_", "bytea", ("'\\x00ff'", "''", "'text'")),
-    ("date_", "date", ("'0001-01-01'", "'2026-11-20'", "'9999-12-31'")),
-    ("timestamp_", "timestamp", ("'0001-01-01'", "'2026-11-20 14:00:00.123456'", "'9999-12-31 23:59:59.999999'")),
-    ("timestamp_3", "timestamp(3)", ("'2026-11-20 14:00:00.123'", "'1969-12-31 23:59:59.999'")),
+    ("date_", "date", ("'0001-01-01'", "'1900-02-28'", "'1900-03-01'", "'2026-11-20'", "'9999-12-31'")),
+    ("date_beyond", "date", _BEYOND),
+    ("timestamp_", "timestamp", ("'0001-01-01'", _FRACTION, "'9999-12-31 23:59:59.999999'")),
+    *(
+        (f"timestamp_{n}", f"timestamp({n})", (_FRACTION, "'1969-12-31 23:59:59.999'", "'0001-01-01'"))
+        for n in range(7)
+    ),
+    ("timestamp_beyond", "timestamp", _BEYOND),
     (
         "timestamptz_",
         "timestamptz",
-        ("'1970-01-01 00:00:00+00'", "'2026-11-20 23:30:00.5+08'", "'1883-01-01 00:00+00'"),
+        (
+            *("'1970-01-01 00:00:00+00'", "'2026-11-20 23:30:00.5+08'", "'1883-01-01 00:00+00'"),
+            *("'1986-05-04 03:30+09'", "'0001-01-02 00:00+00'", "'9999-12-31 23:59:59.999999+08'"),
+        ),
     ),
+    *((f"timestamptz_{n}", f"timestamptz({n})", (_FRACTION, "'1969-12-31 23:59:59.999Z'")) for n in range(7)),
+    ("timestamptz_beyond", "timestamptz", _BEYOND),
 )
 # Sent as text: what the server makes of them with ::text.
 AS_TEXT: Final = (
@@ -108,6 +134,8 @@ AS_TEXT: Final = (
     ("refcursor_", "refcursor", ("'c1'",)),
     ("aclitem_", "aclitem", ("'postgres=r/postgres'",)),
 )
+# Where the server was built with libxml, which the embedded one was not.
+XML: Final = (("xml_", "xml", ("'<a b=\"1\">x &amp; 中</a>'", "'text only'", "''", "'<?xml version=\"1.0\"?><a/>'")),)
 
 
 def create_table(name: str, columns: tuple[tuple[str, str, tuple[str, ...]], ...]) -> list[str]:
