@@ -34,6 +34,10 @@ class SourceLimits(ConfigModel):
     max_scan_rows: Annotated[int, Field(ge=1)] = 10_000_000
     """The server's own estimate (EXPLAIN) of the rows that it scans for a dataset. on_scan says what happens above it.
     """
+    readers: Annotated[int, Field(ge=1, le=8)] = 1
+    """How many connections may read the detail rows of one large table, in ranges of its key and from one snapshot.
+    PostgreSQL only: other servers cannot share a snapshot, and read with one.
+    """
     on_scan: Literal["warn", "error"] = "warn"
     """What happens if the estimate is above max_scan_rows, or if no index serves the where on a table of 100,000 rows
     and more. warn: the run's log says so. error: the table fails before anything is read.

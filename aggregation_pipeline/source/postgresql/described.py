@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -19,6 +20,8 @@ from aggregation_pipeline.source.postgresql.numerics import computed_digits, dec
 from aggregation_pipeline.source.postgresql.query import DatasetQuery
 from aggregation_pipeline.source.postgresql.session import Session, SourceColumn, type_name
 
+INTEGERS: Final = ("int2", "int4", "int8")
+
 
 @dataclass(frozen=True)
 class DescribedQuery:
@@ -26,12 +29,12 @@ class DescribedQuery:
 
     Attributes:
         outputs: in the order of the query; those that a mask drops too.
-        text_terms: columns of the derived table that are text.
+        types: of the columns of the derived table, by the server's short names.
     """
 
     query: DatasetQuery
     outputs: tuple[Output, ...]
-    text_terms: frozenset[str]
+    types: Mapping[str, str]
 
     @property
     def masks(self) -> Mapping[str, str]:
@@ -49,15 +52,27 @@ class DescribedQuery:
         return [f"o{place}" for place in self.nan_places]
 
     @property
-    def count_sql(self) -> str:
-        """The statement that counts the rows before they are read."""
-        return self.query.count_sql(self.nan_columns)
+    def leading_key(self) -> str | None:
+        """The column of the derived table by which rows come first of all, if it is a whole number of the key's."""
+        first = next(iter(self.query.terms), None)
+        if first is None or not first.is_key or first.hashed or self.types[first.column] not in INTEGERS:
+            return None
+        return first.column
 
-    def statement(self, columns: Mapping[int, ColumnType]) -> str:
-        """Return the statement that reads the rows in the forms of these columns, which a NaN does not change."""
+    def count_sql(self, spanned: str | None = None) -> str:
+        """Return the statement that counts the rows before they are read; see `DatasetQuery.count_sql`."""
+        return self.query.count_sql(self.nan_columns, spanned)
+
+    def statement(self, columns: Mapping[int, ColumnType], only: str = "") -> str:
+        """Return the statement that reads the rows in the forms of these columns, which a NaN does not change.
+
+        Args:
+            columns: by their places from 1 on.
+            only: condition on the derived table's columns; see `DatasetQuery.statement`.
+        """
         forms = {place: column.form(f"q.o{place}") for place, column in columns.items()}
-        order = [term.sql(is_text=term.column in self.text_terms) for term in self.query.terms]
-        return self.query.statement(forms, order, self.nan_columns)
+        order = [term.sql(is_text=self.types[term.column] in TEXTS) for term in self.query.terms]
+        return self.query.statement(forms, order, self.nan_columns, only)
 
     def column_types(
         self, zone: ZoneInfo, calendar: Calendar, salt: SecretStr, with_nan: Collection[int]
@@ -103,8 +118,8 @@ def describe(
         raise SourceError(
             f"mask: every column of the {query.dataset} is dropped; leave the {query.dataset} out instead."
         )
-    texts = frozenset(field.name for field in schema if type_name(field.metadata) in TEXTS)
-    return DescribedQuery(query, outputs, texts)
+    types = {field.name: type_name(field.metadata) for field in schema}
+    return DescribedQuery(query, outputs, types)
 
 
 def _output(

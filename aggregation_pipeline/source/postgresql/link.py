@@ -11,7 +11,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 import adbc_driver_manager
@@ -33,6 +33,7 @@ _END_SECONDS: Final = 5.0
 
 Row: TypeAlias = tuple[Any, ...]
 _Kind: TypeAlias = Literal["answer", "error", "end"]
+_Answers: TypeAlias = "queue.Queue[tuple[_Kind, Any]]"
 
 
 class Link:
@@ -60,11 +61,15 @@ class Link:
 
         # libpq has a limit of its own for each address of a host; this one holds whatever it waits for.
         with self._translated():
-            (self._connection,) = self._answers(connect, None, patience=3 * connect_timeout)
+            (self._connection,) = self._taken(self._begin(connect, None), 3 * connect_timeout)
 
     def end_after(self, seconds: int) -> None:
         """Give up whatever is waited for after so many seconds from now on."""
         self._until, self._limit = time.monotonic() + seconds, seconds
+
+    def end_with(self, other: "Link") -> None:
+        """Give up when another connection does."""
+        self._until, self._limit = other._until, other._limit
 
     def left(self) -> float:
         """Return the seconds that are left until then."""
@@ -101,8 +106,13 @@ class Link:
         (found,) = self._ask(sql, schema)
         return found
 
-    def batches(self, sql: str, *, copy: bool = True) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of a statement in batches of a few megabytes. Take all of them before the next statement.
+    def batches(self, sql: str, *, copy: bool = True, ahead: int = 1) -> Generator[pa.RecordBatch, None, None]:
+        """Begin a statement, and yield its rows in batches of a few megabytes. Take all before the next statement.
+
+        Args:
+            sql: one statement.
+            copy: whether COPY can carry it, as it can any SELECT.
+            ahead: how many batches may wait to be taken. They are read whether somebody takes them yet or not.
 
         Raises:
             SourceLostError: the connection broke, or the server is silent.
@@ -114,7 +124,8 @@ class Link:
             # Unlike pyarrow's own reader it keeps the SQLSTATE of what goes wrong in the middle.
             yield from AdbcRecordBatchReader._import_from_c(handle.address)
 
-        return self._ask(sql, read, {_BATCH_SIZE: str(_BATCH_BYTES), _USE_COPY: "true" if copy else "false"})
+        options = {_BATCH_SIZE: str(_BATCH_BYTES), _USE_COPY: "true" if copy else "false"}
+        return self._ask(sql, read, options, ahead)
 
     def close(self) -> None:
         """End what runs, and close the connection. One that does not answer is left to its thread."""
@@ -135,7 +146,8 @@ class Link:
         sql: str,
         work: Callable[[adbc_driver_manager.AdbcStatement], Iterator[Any]],
         options: Mapping[str, str] | None = None,
-    ) -> Iterator[Any]:
+        ahead: int = 1,
+    ) -> Generator[Any, None, None]:
         statement = adbc_driver_manager.AdbcStatement(self._connection)
 
         def run() -> Iterator[Any]:
@@ -145,8 +157,11 @@ class Link:
                 statement.set_sql_query(sql)
                 yield from work(statement)
 
+        return self._translated_answers(sql, self._begin(run, statement, ahead))
+
+    def _translated_answers(self, sql: str, answers: _Answers) -> Generator[Any, None, None]:
         with self._translated(sql):
-            yield from self._answers(run, statement, patience=self.patience)
+            yield from self._taken(answers, self.patience)
 
     @contextlib.contextmanager
     def _translated(self, sql: str = "") -> Iterator[None]:
@@ -155,31 +170,34 @@ class Link:
         except (adbc_driver_manager.Error, OSError, SilenceError, ExpiredError) as error:
             raise to_source_error(error, self.quotable, where=self._where, sql=sql) from None
 
-    def _answers(
+    def _begin(
         self,
         work: Callable[[], Iterator[Any]],
         statement: adbc_driver_manager.AdbcStatement | None,
-        *,
-        patience: float,
-    ) -> Iterator[Any]:
-        """Yield what a function yields, in a thread that is one answer ahead."""
-        answers: queue.Queue[tuple[_Kind, Any]] = queue.Queue(1)
+        ahead: int = 1,
+    ) -> _Answers:
+        """Run a function in a thread of its own; return where what it yields comes, so many answers ahead."""
+        answers: _Answers = queue.Queue(ahead)
         thread = threading.Thread(target=self._work, args=(work, answers), name="read PostgreSQL", daemon=True)
         self._running = statement, thread
         thread.start()
+        return answers
+
+    def _taken(self, answers: _Answers, patience: float) -> Iterator[Any]:
+        """Yield the answers up to the last."""
         while True:
             kind, value = self._next(answers, patience)
-            if kind == "end":
-                thread.join()
+            if kind == "answer":
+                yield value
+                continue
+            if self._running is not None:
+                self._running[1].join()
                 self._running = None
-                return
             if kind == "error":
-                thread.join()
-                self._running = None
                 raise value
-            yield value
+            return
 
-    def _next(self, answers: "queue.Queue[tuple[_Kind, Any]]", patience: float) -> tuple[_Kind, Any]:
+    def _next(self, answers: _Answers, patience: float) -> tuple[_Kind, Any]:
         left = self.left()
         if left <= 0:
             raise ExpiredError(self._limit)
@@ -188,7 +206,7 @@ class Link:
         except queue.Empty:
             raise (ExpiredError(self._limit) if self.left() <= 0 else SilenceError) from None
 
-    def _work(self, work: Callable[[], Iterator[Any]], answers: "queue.Queue[tuple[_Kind, Any]]") -> None:
+    def _work(self, work: Callable[[], Iterator[Any]], answers: _Answers) -> None:
         # Any error is the caller's to raise, so none goes on from here.
         with contextlib.suppress(BaseException):
             try:
@@ -199,7 +217,7 @@ class Link:
                 error = sys.exc_info()[1]
                 self._hand_over(answers, ("end", None) if error is None else ("error", error))
 
-    def _hand_over(self, answers: "queue.Queue[tuple[_Kind, Any]]", item: tuple[_Kind, Any]) -> bool:
+    def _hand_over(self, answers: _Answers, item: tuple[_Kind, Any]) -> bool:
         while not self._abandoned.is_set():
             with contextlib.suppress(queue.Full):
                 answers.put(item, timeout=_LOOK_SECONDS)

@@ -90,7 +90,9 @@ class DatasetQuery:
         """Whether the rows are counted before they are read; else the statement counts what it returns."""
         return self.dataset == "detail" and self.limit is None
 
-    def statement(self, forms: Mapping[int, str], order: Sequence[str], nan_columns: Sequence[str]) -> str:
+    def statement(
+        self, forms: Mapping[int, str], order: Sequence[str], nan_columns: Sequence[str], only: str = ""
+    ) -> str:
         """Return the statement that reads the rows, at most `limit` + 1 of them.
 
         The additional row tells a dataset that was cut from one that just fits. If the rows are not counted first, two
@@ -101,23 +103,29 @@ class DatasetQuery:
             forms: SQL of each output that is sent, by its place from 1 on.
             order: the terms of ORDER BY.
             nan_columns: of the derived table.
+            only: condition on its columns, of rows that are counted first; empty for all of them.
         """
         columns = [f"{sql} AS {self._alias(place)}" for place, sql in forms.items()]
         ordered = f" ORDER BY {', '.join(order)}" if order else ""
         if self.counts_first:
-            return f"SELECT {', '.join(columns)}\nFROM ({self.inner}) AS q{ordered}"
+            condition = f" WHERE {only}" if only else ""
+            return f"SELECT {', '.join(columns)}\nFROM ({self.inner}) AS q{condition}{ordered}"
         columns += ["count(*) OVER ()", *(f"bool_or(q.{name} = 'NaN') OVER ()" for name in nan_columns)]
         source = f"({self.inner}) AS q"
         if self.limit is not None:
             source = f"(SELECT * FROM {source}{ordered} LIMIT {self.limit + 1}) AS q"
         return f"SELECT {', '.join(columns)}\nFROM {source}{ordered}"
 
-    def count_sql(self, nan_columns: Sequence[str]) -> str:
-        """Return the statement that counts the rows, and says of each such column whether it has NaN."""
+    def count_sql(self, nan_columns: Sequence[str], spanned: str | None = None) -> str:
+        """Return the statement that counts the rows, and says of each such column whether it has NaN.
+
+        The least and the greatest value of a column of the derived table, `spanned`, stand behind that.
+        """
         # The size is there without looking at the value, and spares most values the comparison, which copies each.
         nan = "bool_or(CASE WHEN pg_column_size(q.{0}) <= {1} THEN q.{0} = 'NaN' END)"
         asked = ["count(*)", *(nan.format(name, _NAN_BYTES) for name in nan_columns)]
-        return f"SELECT {', '.join(asked)} FROM ({replace(self, extras=()).inner}) AS q"
+        asked += [f"min(q.{spanned})", f"max(q.{spanned})"] if spanned else []
+        return f"SELECT {', '.join(asked)} FROM ({(self if spanned else replace(self, extras=())).inner}) AS q"
 
     def _alias(self, place: int) -> str:
         """The output's name, if the server keeps it as it is; the reader takes the true name from `outputs`."""

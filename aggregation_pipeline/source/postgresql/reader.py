@@ -4,12 +4,11 @@ Nothing stays on disk after a failure.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
-from pydantic import SecretStr
 
 from aggregation_pipeline.errors import RowCountError, SourceError
 from aggregation_pipeline.extract import Dataset, Extract
@@ -22,6 +21,7 @@ from aggregation_pipeline.source.postgresql.described import DescribedQuery
 from aggregation_pipeline.source.postgresql.explain import check_scan
 from aggregation_pipeline.source.postgresql.prepared import PreparedEntry, prepare
 from aggregation_pipeline.source.postgresql.query import DatasetQuery
+from aggregation_pipeline.source.postgresql.ranges import Counted, RangeReader
 from aggregation_pipeline.source.postgresql.refresh_keys import read_key
 from aggregation_pipeline.source.postgresql.session import Session, open_session
 from aggregation_pipeline.source.request import NOBODY, Arrivals, Progress, ReadRequest
@@ -64,7 +64,8 @@ def read_extract(
             refresh_key=read_key(prepared, request),
         )
         arrivals.begin(extract)
-        reader = _DatasetReader(prepared, request, extract, options.mask_salt, progress, arrivals)
+        ranges = RangeReader(prepared, request, options, note)
+        reader = _DatasetReader(prepared, request, extract, options, ranges, progress, arrivals)
         datasets = []
         for each in described:
             written.append(directory / f"{each.query.dataset}.parquet")
@@ -120,7 +121,8 @@ class _DatasetReader:
     prepared: PreparedEntry
     request: ReadRequest
     extract: Extract
-    salt: SecretStr
+    options: SourceOptions
+    ranges: RangeReader
     progress: Progress
     arrivals: Arrivals
 
@@ -130,60 +132,66 @@ class _DatasetReader:
         calendar = Calendar(self.request.zero_dates)
         with self.prepared.hints():
             self._limit_statements()
-            expected, with_nan = self._count(described)
+            counted = self._count(described)
             self._limit_statements()
-            sql = described.statement(self._columns(described, calendar, set()))
-            batches = session.link.batches(sql)
+            columns = self._columns(described, calendar)
+            sql = described.statement(columns)
+            batches = self.ranges.batches(described, columns, counted) or session.link.batches(sql)
             first = next(batches, None)
             if not query.counts_first and first is not None and first.num_rows:
-                expected, with_nan = self._told(described, first)
-        self._refuse_too_many(query, expected)
-        columns = self._columns(described, calendar, with_nan)
-        schema = with_column_metadata(
-            pa.schema([each.field for each in columns.values()]),
-            self.request.entry,
-            query.dataset,
-            self.extract.comments,
-        )
-        begun = Dataset(
-            name=query.dataset,
-            path=path,
-            rows=0,
-            schema=schema,
-            truncated=False,
-            sql=sql,
-            order=query.order,
-            masks=described.masks,
-        )
-        self.arrivals.begin_dataset(begun)
-        with ParquetSink(path, schema, self.arrivals.add_group) as sink:
-            came = _chained(first, batches)
-            arrived = self._write(query, _Arrived(columns, schema, expected), came, sink)
+                counted = self._told(described, first)
+        with contextlib.closing(batches):
+            self._refuse_too_many(query, counted.rows)
+            columns = self._columns(described, calendar, counted.with_nan)
+            schema = with_column_metadata(
+                pa.schema([each.field for each in columns.values()]),
+                self.request.entry,
+                query.dataset,
+                self.extract.comments,
+            )
+            begun = Dataset(
+                name=query.dataset,
+                path=path,
+                rows=0,
+                schema=schema,
+                truncated=False,
+                sql=sql,
+                order=query.order,
+                masks=described.masks,
+            )
+            self.arrivals.begin_dataset(begun)
+            with ParquetSink(path, schema, self.arrivals.add_group) as sink:
+                came = _chained(first, batches)
+                arrived = self._write(query, _Arrived(columns, schema, counted.rows), came, sink)
         kept = arrived if query.limit is None else min(arrived, query.limit)
         self.progress(query.dataset, kept, kept)
         dataset = replace(begun, rows=kept, truncated=arrived > kept, zero_dates=calendar.counts)
         self.arrivals.end_dataset(dataset)
         return dataset
 
-    def _columns(self, described: DescribedQuery, calendar: Calendar, with_nan: set[int]) -> dict[int, ColumnType]:
-        return described.column_types(self.prepared.session.zone, calendar, self.salt, with_nan)
+    def _columns(
+        self, described: DescribedQuery, calendar: Calendar, with_nan: frozenset[int] = frozenset()
+    ) -> dict[int, ColumnType]:
+        return described.column_types(self.prepared.session.zone, calendar, self.options.mask_salt, with_nan)
 
     def _limit_statements(self) -> None:
         # One second more than is left: the deadline breaks off first, and its message names max_snapshot_seconds.
         session = self.prepared.session
         session.limit_statements(min(self.request.entry.source_limits.timeout_seconds, session.link.left() + 1))
 
-    def _count(self, described: DescribedQuery) -> tuple[int | None, set[int]]:
-        """Count the rows to come; and the places of the outputs that hold a NaN."""
+    def _count(self, described: DescribedQuery) -> Counted:
+        """Count the rows to come; and find the places of the outputs that hold a NaN."""
         if not described.query.counts_first:
-            return None, set()
-        count, *flags = self.prepared.session.link.row(described.count_sql)
-        return count, {place for place, has_nan in zip(described.nan_places, flags, strict=True) if has_nan}
+            return Counted()
+        spanned = self.ranges.column(described)
+        count, *flags = self.prepared.session.link.row(described.count_sql(spanned))
+        span = (flags.pop(-2), flags.pop()) if spanned else None
+        return Counted(count, _places(described, flags), span if count else None)
 
-    def _told(self, described: DescribedQuery, first: pa.RecordBatch) -> tuple[int, set[int]]:
+    def _told(self, described: DescribedQuery, first: pa.RecordBatch) -> Counted:
         """The same, from the columns behind the outputs, which say it in each row."""
         told = [column[0].as_py() for column in first.columns[len(first.columns) - 1 - len(described.nan_places) :]]
-        return told[0], {place for place, has_nan in zip(described.nan_places, told[1:], strict=True) if has_nan}
+        return Counted(told[0], _places(described, told[1:]))
 
     def _write(
         self, query: DatasetQuery, arriving: _Arrived, batches: Iterator[pa.RecordBatch], sink: ParquetSink
@@ -218,6 +226,10 @@ class _DatasetReader:
             " its end and nothing was published. Narrow its `where`, set a `limit` (which cuts, and says so), or raise"
             " source_limits.max_rows."
         )
+
+
+def _places(described: DescribedQuery, flags: Sequence[object]) -> frozenset[int]:
+    return frozenset(place for place, has_nan in zip(described.nan_places, flags, strict=True) if has_nan)
 
 
 def _capped(query: DatasetQuery, rows: int | None) -> int | None:

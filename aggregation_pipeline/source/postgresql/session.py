@@ -139,6 +139,10 @@ class Session:
         )
         return Key(tuple(rows[0][1]), is_primary=rows[0][0]) if rows else NO_KEY
 
+    def export(self) -> str:
+        """Return what another session of the server joins the snapshot by, as long as this one is open."""
+        return str(self.link.row("SELECT pg_export_snapshot()")[0])
+
     def limit_statements(self, seconds: float) -> None:
         """Let the server end every later statement after so many seconds."""
         self.link.run(f"SET LOCAL statement_timeout = '{statement_timeout(seconds)}'")
@@ -156,7 +160,12 @@ def type_name(metadata: Mapping[bytes, bytes] | None) -> str:
 
 @contextlib.contextmanager
 def open_session(
-    options: SourceOptions, *, zone: ZoneInfo, limits: SourceLimits = NO_LIMITS, names: Sequence[str] = ()
+    options: SourceOptions,
+    *,
+    zone: ZoneInfo,
+    limits: SourceLimits = NO_LIMITS,
+    names: Sequence[str] = (),
+    joins: Session | None = None,
 ) -> Iterator[Session]:
     """Connect, begin a read-only snapshot, and set every setting that could change a result.
 
@@ -165,6 +174,7 @@ def open_session(
         zone: whose clock the session computes with.
         limits: how much load the session may put on the server.
         names: of the entry that is read, which errors may repeat.
+        joins: another session on the server, whose snapshot this one sees and with whose time it ends.
 
     Raises:
         SourceLostError: no connection.
@@ -176,13 +186,18 @@ def open_session(
             connection_text(options),
             where=options.where,
             user=options.user,
-            patience=options.stall_timeout,
+            # A pooler without a connection to spare keeps a session waiting, and the one that it joins with it.
+            patience=options.stall_timeout if joins is None else options.connect_timeout,
             connect_timeout=options.connect_timeout,
         )
         try:
             link.quotable = link.quotable.plus(names)
             link.end_after(limits.max_snapshot_seconds)
             link.run(_BEGIN)
+            if joins is not None:
+                link.end_with(joins.link)
+                link.run(f"SET TRANSACTION SNAPSHOT {POSTGRESQL.literal('text', joins.export())}")
+                link.patience = options.stall_timeout
             yield _begin(link, zone, limits, _order_key(options.mask_salt))
             with contextlib.suppress(SourceError):
                 link.run("ROLLBACK")
