@@ -35,7 +35,7 @@ class SourceLimits(ConfigModel):
     """The server's own estimate (EXPLAIN) of the rows that it scans for a dataset. on_scan says what happens above it.
     """
     readers: Annotated[int, Field(ge=1, le=8)] = 1
-    """How many connections may read the detail rows of one large table, in ranges of its key and from one snapshot.
+    """How many connections may read the detail rows of one large table, in ranges and from one snapshot.
     PostgreSQL only: other servers cannot share a snapshot, and read with one.
     """
     on_scan: Literal["warn", "error"] = "warn"

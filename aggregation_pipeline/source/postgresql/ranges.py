@@ -1,14 +1,15 @@
-"""Read the detail rows of a large table in ranges of its key, through several connections that share one snapshot.
+"""Read the detail rows of a large table in ranges, through several connections that share one snapshot.
 
-Each range is a statement of its own, and as many run at once as there are connections. Their rows are taken range by
-range, so they come in the order in which one statement would send them. A connection that is ahead holds a few batches
-and waits, so memory does not grow with the rows, however uneven the ranges are.
+Ranges are cut by the key that the rows are ordered by; where rows come in no order, by the table's blocks. Each is a
+statement of its own, and as many run at once as there are connections. Their rows are taken range by range, so they
+come in the order in which one statement would send them. A connection that is ahead holds a few batches and waits, so
+memory does not grow with the rows, however uneven the ranges are.
 """
 
 import contextlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import pyarrow as pa
@@ -51,6 +52,33 @@ class Counted:
 
 
 @dataclass(frozen=True)
+class _Scale:
+    """What ranges are cut by.
+
+    Attributes:
+        described: the rows, with the column in their derived table.
+        column: of the derived table.
+        span: its least and its greatest value, as numbers.
+        histogram: values with equally many rows between them, as far as they are known.
+        literal: how a number is written as a value of the column.
+    """
+
+    described: DescribedQuery
+    column: str
+    span: tuple[int, int]
+    histogram: Sequence[int] = ()
+    literal: str = "{}"
+
+    def conditions(self, parts: int) -> Iterator[str]:
+        """Yield the condition of each range. The first and the last are open, so that no row can be left out."""
+        cuts = [self.literal.format(cut) for cut in cuts_between(*self.span, self.histogram, parts)]
+        for start, end in zip([None, *cuts], [*cuts, None], strict=True):
+            bounds = [f"q.{self.column} >= {start}"] if start is not None else []
+            bounds += [f"q.{self.column} < {end}"] if end is not None else []
+            yield " AND ".join(bounds)
+
+
+@dataclass(frozen=True)
 class RangeReader:
     """Reads detail rows in ranges, where `readers` allows it and the server has no more work with it.
 
@@ -63,11 +91,14 @@ class RangeReader:
     options: SourceOptions
     note: Callable[[str], None]
 
-    def column(self, described: DescribedQuery) -> str | None:
-        """Return the column of the derived table that ranges could be cut by, if there may be ranges."""
+    def spanned(self, described: DescribedQuery) -> str | None:
+        """Return the column of the derived table whose span is to be counted, because ranges may be cut by it."""
+        return described.leading_key if self._allowed(described) else None
+
+    def _allowed(self, described: DescribedQuery) -> bool:
         allowed = self.request.entry.source_limits.readers > 1 and described.query.counts_first
         # A foreign table shares no snapshot.
-        return described.leading_key if allowed and not self.prepared.relations.foreign else None
+        return allowed and not self.prepared.relations.foreign
 
     def batches(
         self, described: DescribedQuery, columns: dict[int, ColumnType], counted: Counted
@@ -82,24 +113,44 @@ class RangeReader:
         Raises:
             SourceLostError, SourceError: as `Link.batches` does, of any connection.
         """
-        name, session = self.column(described), self.prepared.session
-        if name is None or counted.span is None or counted.rows is None or counted.rows < BIG_TABLE:
+        if not self._allowed(described) or counted.rows is None or counted.rows < BIG_TABLE:
             return None
+        scale = self._key(described, counted) if described.query.terms else self._blocks(described)
+        if scale is None:
+            return None
+        session = self.prepared.session
         whole = plan_of(session, described.statement(columns))
         most = min(max(_RANGE_BYTES // max(1, int(whole["Plan Width"])), _RANGE_ROWS.start), _RANGE_ROWS.stop)
-        cuts = cuts_between(*counted.span, self._histogram(), -(-counted.rows // most))
-        conditions = list(_conditions(f"q.{name}", cuts))
-        middle = plan_of(session, described.statement(columns, conditions[len(conditions) // 2]))
-        share = max(1 / len(conditions), middle["Plan Rows"] / max(1, whole["Plan Rows"]))
+        statements = [scale.described.statement(columns, each) for each in scale.conditions(-(-counted.rows // most))]
+        middle = plan_of(session, statements[len(statements) // 2])
+        share = max(1 / len(statements), middle["Plan Rows"] / max(1, whole["Plan Rows"]))
         table = self.request.entry.table
         if middle["Total Cost"] > _MOST_WORK * share * whole["Total Cost"]:
             self.note(
-                f"{table}: one connection reads the detail rows, because ranges of the key would be more work for the"
-                " server: no index leads to the rows in this order."
+                f"{table}: one connection reads the detail rows, because ranges would be more work for the server: no"
+                " index leads to the rows in this order."
             )
             return None
-        self.note(f"{table}: the detail rows are read in {len(conditions):,} ranges of the key.")
-        return self._taken(described, (described.statement(columns, each) for each in conditions))
+        self.note(f"{table}: the detail rows are read in {len(statements):,} ranges.")
+        return self._taken(scale.described, iter(statements))
+
+    def _key(self, described: DescribedQuery, counted: Counted) -> _Scale | None:
+        column = described.leading_key
+        return _Scale(described, column, counted.span, self._histogram()) if column and counted.span else None
+
+    def _blocks(self, described: DescribedQuery) -> _Scale | None:
+        """The table's blocks, if it is one heap, of which the account may see where rows lie."""
+        table = self.request.entry.source_table
+        found = self.prepared.session.link.rows(
+            "SELECT pg_relation_size(c.oid) / current_setting('block_size')::int8 FROM pg_class AS c"
+            " JOIN pg_am AS a ON a.oid = c.relam"
+            f" WHERE c.oid = {regclass(table)} AND c.relkind IN ('r', 'm') AND NOT c.relhassubclass"
+            " AND a.amname = 'heap' AND has_table_privilege(c.oid, 'SELECT')"
+        )
+        if not found:
+            return None
+        place = replace(described.query, extras=(f"{POSTGRESQL.quote(table.name)}.ctid",))
+        return _Scale(replace(described, query=place), "k1", (0, found[0][0] - 1), literal="'({},0)'::tid")
 
     def _histogram(self) -> list[int]:
         """Values of the key's leading column with equally many rows between them, as of the last ANALYZE."""
@@ -175,11 +226,3 @@ def cuts_between(least: int, greatest: int, histogram: Sequence[int], parts: int
         place, rest = divmod(part * (len(known) - 1), parts)
         cuts.add(known[place] + (known[place + 1] - known[place]) * rest // parts)
     return sorted(cuts - {least})
-
-
-def _conditions(column: str, cuts: Sequence[int]) -> Iterator[str]:
-    """The condition of each range. The first and the last are open, so that no row can be left out."""
-    for start, end in zip([None, *cuts], [*cuts, None], strict=True):
-        parts = [f"{column} >= {start}"] if start is not None else []
-        parts += [f"{column} < {end}"] if end is not None else []
-        yield " AND ".join(parts)

@@ -183,7 +183,7 @@ class _DatasetReader:
         """Count the rows to come; and find the places of the outputs that hold a NaN."""
         if not described.query.counts_first:
             return Counted()
-        spanned = self.ranges.column(described)
+        spanned = self.ranges.spanned(described)
         count, *flags = self.prepared.session.link.row(described.count_sql(spanned))
         span = (flags.pop(-2), flags.pop()) if spanned else None
         return Counted(count, _places(described, flags), span if count else None)

@@ -5,21 +5,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.postgresql import ranges
-from aggregation_pipeline.source.postgresql.ranges import cuts_between
 from aggregation_pipeline.source.postgresql.reader import read_extract
 from aggregation_pipeline.source.request import NOBODY, Arrivals, Progress, ReadRequest
+from aggregation_pipeline.source.time_range import TimeRange
 from aggregation_pipeline_tests.source.postgresql.conftest import Connect, entry_of
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, Execute, ignore_progress
 from aggregation_pipeline_tests.support.servers.handles import PostgresServer
@@ -72,11 +71,12 @@ class Reading:
     said: list[str] = field(default_factory=list)
 
     def __call__(
-        self, readers: int, *, progress: Progress = ignore_progress, arrivals: Arrivals = NOBODY, **keys: object
+        self, readers: int, *, progress: Progress = ignore_progress, arrivals: Arrivals = NOBODY, **keys: Any
     ) -> bytes:
-        limits = {"readers": readers, **keys.pop("source_limits", {})}  # type: ignore[dict-item]
+        partition: TimeRange | None = keys.pop("partition", None)
+        limits = {"readers": readers, **keys.pop("source_limits", {})}
         entry = entry_of(**{"select_fields": ["*"], **keys}, source_limits=limits)
-        request = ReadRequest(entry, "2026-11-21", LOGICAL_TIME, ZONE)
+        request = ReadRequest(entry, "2026-11-21", LOGICAL_TIME, ZONE, "null", partition)
         self.said.clear()
         extract = read_extract(
             request, self.options, self.folder, progress, pytest.fail, self.said.append, arrivals=arrivals
@@ -116,6 +116,38 @@ def test_ranges_give_the_same_file_as_one_statement(read: Reading, table: str):
     assert read.said == []
 
 
+def test_rows_in_no_order_are_cut_by_the_blocks_of_the_table(read: Reading, execute: Execute, database: str):
+    execute(["CREATE TABLE heap AS SELECT * FROM wide", "DELETE FROM heap WHERE id BETWEEN 0 AND 1000"])
+    keys: dict[str, Any] = {"name": "heap", "where": "price <> 7"}
+    assert read(3, **keys) == read(1, **keys)
+    read(3, name="wide", order="none")
+    assert "detail rows are read in" in read.said[0]
+    # Who sees some columns only may not see where a row lies.
+    role = f"narrow_{database}"
+    execute([f"CREATE ROLE {role} LOGIN", f"GRANT SELECT (id) ON heap TO {role}"])
+    narrow = Reading(replace(read.options, user=role), read.folder)
+    narrow(3, name="heap", select_fields=["id"])
+    assert narrow.said == []
+    execute([f"DROP OWNED BY {role}", f"DROP ROLE {role}", "DROP TABLE heap"])
+
+
+def test_windows_and_parts_of_a_table_are_read_in_ranges_too(read: Reading, execute: Execute):
+    execute(
+        [
+            "CREATE TABLE parts (LIKE wide, PRIMARY KEY (id)) PARTITION BY RANGE (id)",
+            "CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (MINVALUE) TO (0)",
+            "CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (0) TO (MAXVALUE)",
+            "INSERT INTO parts SELECT * FROM wide",
+            "ANALYZE parts",
+        ]
+    )
+    start = datetime(2026, 11, 20, 8, 10, tzinfo=ZONE)
+    window = TimeRange("w", "at", start, start + timedelta(minutes=50), ZONE)
+    ranged = read(3, name="parts", partition=window)
+    assert "detail rows are read in" in read.said[0]
+    assert ranged == read(1, name="parts", partition=window)
+
+
 def test_a_condition_and_masks_hold_in_every_range(read: Reading):
     keys: dict[str, Any] = {"name": "wide", "where": "price <> 7 AND id > -5000", "mask": {"filling": "hash"}}
     ranged = read(2, **keys)
@@ -125,7 +157,7 @@ def test_a_condition_and_masks_hold_in_every_range(read: Reading):
 
 @pytest.mark.parametrize(
     "keys",
-    [{"order_by": ["price"]}, {"limit": 5}, {"order": "none"}, {"mask": {"id": "hash"}}, {"where": "id < -4000"}],
+    [{"order_by": ["price"]}, {"limit": 5}, {"mask": {"id": "hash"}}, {"where": "id < -4000"}],
     ids=str,
 )
 def test_other_orders_parts_and_small_numbers_of_rows_are_read_by_one(
@@ -247,23 +279,4 @@ def test_a_table_of_many_rows_is_read_in_ranges_of_some_megabytes(
     read = Reading(options, tmp_path)
     assert read(4, name="large") == read(1, name="large")
     read(2, name="large")
-    assert read.said == ["large: the detail rows are read in 9 ranges of the key."]
-
-
-@given(st.data())
-def test_ranges_have_each_value_once_whatever_the_values_are(data: st.DataObject):
-    numbers = st.integers(-(2**63), 2**63 - 1)
-    least, greatest = sorted((data.draw(numbers), data.draw(numbers)))
-    histogram = data.draw(st.lists(numbers, max_size=20))
-    parts = data.draw(st.integers(1, 30))
-    cuts = cuts_between(least, greatest, histogram, parts)
-    assert cuts == sorted(set(cuts))
-    assert len(cuts) < parts
-    assert all(least < cut <= greatest for cut in cuts)
-
-
-def test_ranges_follow_the_histogram():
-    # Half of the rows lie under 10.
-    assert cuts_between(0, 1000, [0, 5, 10, 500, 1000], 4) == [5, 10, 500]
-    assert cuts_between(0, 99, [], 4) == [25, 50, 75]
-    assert cuts_between(7, 7, [7], 4) == []
+    assert read.said == ["large: the detail rows are read in 9 ranges."]
