@@ -63,6 +63,7 @@ _FUNCTIONS: Final = {
         ("database_to_xml database_to_xmlschema database_to_xml_and_xmlschema", _RUNS_TEXT),
         ("crosstab crosstab2 crosstab3 crosstab4 connectby", _RUNS_TEXT),
         ("currtid currtid2 inet_client_addr inet_client_port inet_server_addr inet_server_port", _ADMIN),
+        ("pg_backend_pid pg_conf_load_time pg_listening_channels pg_postmaster_start_time", _ADMIN),
         ("loread lowrite", _LARGE),
     )
     for name in names.split()
@@ -83,6 +84,7 @@ _PREFIXES: Final = {
     "pg_export_": _ADMIN,
     "pg_switch_": _ADMIN,
     "pg_create_": _ADMIN,
+    "pg_current_": _ADMIN,
     "pg_drop_": _ADMIN,
     "pg_promote": _ADMIN,
     "txid_": _ADMIN,

@@ -13,14 +13,18 @@ from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
 from aggregation_pipeline.config.sql.trees import returns_cell_values
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.source.postgresql.arrow_types import TEXTS, ColumnType, Output, column_type, masked_type
 from aggregation_pipeline.source.postgresql.calendar import Calendar
+from aggregation_pipeline.source.postgresql.logical_clock import moment_of_the_server, without_moments
 from aggregation_pipeline.source.postgresql.numerics import computed_digits, declared_digits
 from aggregation_pipeline.source.postgresql.query import DatasetQuery
+from aggregation_pipeline.source.postgresql.savepoint import savepoint
 from aggregation_pipeline.source.postgresql.session import Session, SourceColumn, type_name
 
 INTEGERS: Final = ("int2", "int4", "int8")
+# A text is not the date or time that it is read as.
+_NO_DATE: Final = "22007"
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ def describe(
         SourceError: the server refuses it, or every column would be dropped.
     """
     schema = session.link.describe(query.inner)
+    _refuse_moments(session, query.inner)
     rules = {name.casefold(): rule for name, rule in entry.mask.items() if rule != "keep"}
     outputs = tuple(
         _output(sql, name, field, columns, entry, rules.get(name.casefold()))
@@ -120,6 +125,19 @@ def describe(
         )
     types = {field.name: type_name(field.metadata) for field in schema}
     return DescribedQuery(query, outputs, types)
+
+
+def _refuse_moments(session: Session, sql: str) -> None:
+    """Refuse texts that the server reads as a moment of its own clock, wherever they stand."""
+    for text, other in without_moments(sql):
+        try:
+            with savepoint(session):
+                session.link.describe(other)
+        except SourceLostError:
+            raise
+        except SourceError as error:
+            if error.code == _NO_DATE:
+                raise moment_of_the_server(text) from None
 
 
 def _output(

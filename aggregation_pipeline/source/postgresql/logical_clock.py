@@ -4,7 +4,8 @@ MySQL's sessions can be told the time. PostgreSQL's cannot, so these words, and 
 replaced by the moment that they mean. What else asks the server for its clock is refused.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -15,9 +16,12 @@ from aggregation_pipeline.errors import SourceError
 
 _CALLS: Final = frozenset(("now", "transaction_timestamp"))
 _WORDS: Final = frozenset(("current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"))
-# Texts that the server reads as a moment of its own clock.
-_TEXTS: Final = frozenset(("'now'", "'today'", "'tomorrow'", "'yesterday'"))
+# Words in a text that the server reads as a moment of its own clock, if it takes the text for a date or a time.
+_MOMENTS: Final = re.compile(r"(?<![^\W_])(?:now|today|tomorrow|yesterday)(?![^\W_])", re.IGNORECASE)
+_MOMENT: Final = re.compile(rf"'\s*{_MOMENTS.pattern}\s*'", re.IGNORECASE)
 _TYPES: Final = frozenset(("date", "time", "timetz", "timestamp", "timestamptz"))
+# No date has it, and every text may.
+_NO_DATE: Final = "?"
 
 
 def at_logical_time(sql: str, moment: datetime, zone: ZoneInfo) -> str:
@@ -57,6 +61,11 @@ def _is_present(tokens: Sequence[Token], index: int) -> bool:
     token, before = tokens[index], tokens[index - 1] if index else None
     behind = [each.text for each in tokens[index + 1 : index + 3]]
     _refuse_text(token, before, behind[0] if behind else "")
+    if _is_in_disguise(tokens, index):
+        raise SourceError(
+            f"{token.name}() is written without a schema and without quotation marks here: it is of the run's logical"
+            " time."
+        )
     if token.kind != "word" or (before is not None and before.text == "."):
         return False
     if token.name in _CALLS:
@@ -71,13 +80,45 @@ def _is_present(tokens: Sequence[Token], index: int) -> bool:
     return token.name in _WORDS
 
 
+def _is_in_disguise(tokens: Sequence[Token], index: int) -> bool:
+    """Whether the server's function for the present is called by another spelling: `"now"()`, `pg_catalog.age(d)`."""
+    token, before = tokens[index], [each.text for each in tokens[max(index - 2, 0) : index]]
+    if token.name not in {*_CALLS, "age"} or [each.text for each in tokens[index + 1 : index + 2]] != ["("]:
+        return False
+    if token.name == "age" and _has_two_arguments(tokens[index + 1 :]):
+        return False
+    return tokens[index - 2].name == "pg_catalog" if before[1:] == ["."] else token.kind == "quoted"
+
+
 def _refuse_text(token: Token, before: Token | None, behind: str) -> None:
     is_moment = behind == "::" or (before is not None and before.name in _TYPES)
-    if token.kind == "string" and token.text.lower() in _TEXTS and is_moment:
-        raise SourceError(
-            f"{token.text} is a moment of the server's clock, and a repeated run would give other rows. Write"
-            " current_date or now(), which are the run's logical time."
-        )
+    if token.kind == "string" and _MOMENT.fullmatch(token.text) and is_moment:
+        raise moment_of_the_server(token.text)
+
+
+def moment_of_the_server(text: str) -> SourceError:
+    """What is raised where a text asks for the server's clock."""
+    return SourceError(
+        f"{text} is a moment of the server's clock, and a repeated run would give other rows. Write current_date or"
+        " now(), which are the run's logical time."
+    )
+
+
+def without_moments(sql: str) -> Iterator[tuple[str, str]]:
+    """Yield each text that may be a moment of the server's clock, and the statement with a text that is none instead.
+
+    Only the server knows which type it gives a text: in `created_at >= 'today'` it is a moment, in `day = 'today'` it
+    may be the value of a column. If it is read as a date, the server refuses the other statement.
+    """
+    if _MOMENTS.search(sql) is None:
+        return
+    tokens, text = tokenize(sql, POSTGRESQL)
+    position = 0
+    for token in tokens:
+        start = text.index(token.text, position)
+        position = start + len(token.text)
+        if token.kind == "string" and _MOMENTS.search(token.text):
+            yield token.text, text[:start] + _MOMENTS.sub(_NO_DATE, token.text) + text[position:]
 
 
 def _has_two_arguments(tokens: Sequence[Token]) -> bool:
