@@ -24,6 +24,7 @@ from aggregation_pipeline.config.sql.references import comparable_name, referenc
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.source.postgresql.functions import overloads
 from aggregation_pipeline.source.postgresql.relations import Relations, tables_of
 from aggregation_pipeline.source.postgresql.session import Session, SourceColumn, regclass
 
@@ -43,7 +44,7 @@ def refuse_unmasked_paths(session: Session, entry: TableEntry, relations: Relati
     for problem in (
         *_hidden_names(session, entry),
         *_holders(session, entry, masked),
-        *_paths_through_views(entry, masked, relations),
+        *_paths_through_views(session, entry, masked, relations),
         *_generated_columns(session, entry, masked),
     ):
         raise SourceError(f"mask: {problem}")
@@ -90,7 +91,9 @@ def _holders(session: Session, entry: TableEntry, masked: MaskedColumns) -> Iter
             )
 
 
-def _paths_through_views(entry: TableEntry, masked: MaskedColumns, relations: Relations) -> Iterator[str]:
+def _paths_through_views(
+    session: Session, entry: TableEntry, masked: MaskedColumns, relations: Relations
+) -> Iterator[str]:
     for relation in relations.all:
         table = relation.name
         if table.database in _SYSTEM_SCHEMAS and not entry.allow.table(table):
@@ -107,7 +110,7 @@ def _paths_through_views(entry: TableEntry, masked: MaskedColumns, relations: Re
     stored = {
         name for _, sql in expressions_of(entry.query) for name in references_in(sql, POSTGRESQL).stored_functions
     }
-    for function in sorted(stored | relations.functions, key=str):
+    for function in sorted(stored | overloads(session, entry) | relations.functions, key=str):
         if not entry.allow.function(function):
             yield (
                 f"{function}() is a stored function, which can show masked columns of any table. Leave it out, or, if"

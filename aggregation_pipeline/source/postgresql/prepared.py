@@ -14,16 +14,12 @@ from aggregation_pipeline.config.sql.tokens import ExpressionError, tokenize
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.postgresql.described import DescribedQuery, describe, require_masked_columns
+from aggregation_pipeline.source.postgresql.functions import refuse_functions_of_rows, refuse_side_effects
 from aggregation_pipeline.source.postgresql.logical_clock import at_logical_time
 from aggregation_pipeline.source.postgresql.masked_paths import refuse_unmasked_paths
 from aggregation_pipeline.source.postgresql.partition import partition_condition
 from aggregation_pipeline.source.postgresql.query import DatasetQuery, build_queries
-from aggregation_pipeline.source.postgresql.relations import (
-    Relations,
-    find_relations,
-    refuse_side_effects,
-    require_one_moment,
-)
+from aggregation_pipeline.source.postgresql.relations import Relations, find_relations, require_one_moment
 from aggregation_pipeline.source.postgresql.session import Session, SourceColumn
 from aggregation_pipeline.source.request import ReadRequest
 
@@ -80,6 +76,7 @@ def prepare(session: Session, request: ReadRequest) -> PreparedEntry:
     """
     entry = request.entry
     refuse_side_effects(session, entry)
+    refuse_functions_of_rows(session, entry)
     columns = session.columns(entry.source_table)
     relations = find_relations(session, entry)
     session.link.quotable = session.link.quotable.plus(

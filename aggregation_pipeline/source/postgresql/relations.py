@@ -1,9 +1,9 @@
-"""What an entry reads beyond its words: tables behind views and partitions, and functions, as the catalogue knows them.
+"""What an entry reads beyond its words: tables behind views and partitions, as the catalogue knows them.
 
 PostgreSQL keeps for each view which tables, columns and functions it uses, so nothing has to be parsed.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,9 +11,8 @@ from aggregation_pipeline.config.entry_query import expressions_of
 from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
 from aggregation_pipeline.config.sql.references import references_in
 from aggregation_pipeline.config.sql.table_names import TableName
-from aggregation_pipeline.config.sql.tokens import tokenize
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.errors import SnapshotError, SourceError
+from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.source.postgresql.session import Session, regclass
 
 _KINDS: Final[Mapping[str, str]] = {
@@ -24,7 +23,6 @@ _KINDS: Final[Mapping[str, str]] = {
     "f": "foreign table",
     "S": "sequence",
 }
-_NAMES: Final = ("word", "quoted")
 
 
 @dataclass(frozen=True)
@@ -78,19 +76,22 @@ class Relations:
 
 
 def tables_of(entry: TableEntry) -> set[TableName]:
-    """Return the tables that an entry names: its own, and those of sub-selects.
-
-    Whether a name of those stood in quotation marks is not known any more, so what the server reads without them, the
-    name in lower case, counts as well.
-    """
+    """Return the tables that an entry names: its own, and those of sub-selects."""
     named = {entry.source_table}
     for _, sql in expressions_of(entry.query):
         for tables in references_in(sql, POSTGRESQL).relations.values():
-            found = {table for table in tables if table is not None}
-            named |= found | {
-                TableName(table.database and table.database.lower(), table.name.lower()) for table in found
-            }
+            named |= possible_tables(tables)
     return named
+
+
+def possible_tables(tables: Iterable[TableName | None]) -> set[TableName]:
+    """Return the tables that names in a sub-select may mean, without those of derived tables.
+
+    Whether a name stood in quotation marks is not known any more, so what the server reads without them, the name in
+    lower case, counts as well.
+    """
+    found = {table for table in tables if table is not None}
+    return found | {TableName(table.database and table.database.lower(), table.name.lower()) for table in found}
 
 
 def find_relations(session: Session, entry: TableEntry) -> Relations:
@@ -139,64 +140,3 @@ def require_one_moment(entry: TableEntry, relations: Relations) -> None:
             " another moment. Read that server itself as a source, or write `consistency: none` in the table's entry;"
             " its manifest will then say so."
         )
-
-
-def refuse_side_effects(session: Session, entry: TableEntry) -> None:
-    """Refuse functions of which the server says that they may do more than read (VOLATILE).
-
-    A name that has several functions is refused if one of them is so: which one is called depends on the arguments.
-
-    Raises:
-        SourceError: names the function and the key.
-    """
-    called: dict[TableName, str] = {}
-    for place, sql in expressions_of(entry.query):
-        for name in _calls(sql):
-            called.setdefault(name, _key(place))
-    if not called:
-        return
-    for name in _volatile(session, called):
-        raise SourceError(
-            f"{called[name]}: {name}() is VOLATILE on the server: it may change something, or give another result each"
-            " time. Leave it out. A function of your own that only reads is declared by ALTER FUNCTION ... STABLE."
-        )
-
-
-def _volatile(session: Session, called: Collection[TableName]) -> list[TableName]:
-    conditions = []
-    for name in called:
-        own = POSTGRESQL.literal("text", name.name)
-        schema = (
-            "pg_function_is_visible(p.oid)"
-            if name.database is None
-            else f"n.nspname = {POSTGRESQL.literal('text', name.database)}"
-        )
-        conditions.append(f"(p.proname = {own} AND {schema})")
-    rows = session.link.rows(
-        "SELECT DISTINCT n.nspname::text, p.proname::text FROM pg_proc AS p JOIN pg_namespace AS n"
-        f" ON n.oid = p.pronamespace WHERE p.provolatile = 'v' AND ({' OR '.join(conditions)})"
-    )
-    found = {(schema, name) for schema, name in rows}
-    return [
-        name
-        for name in called
-        if any(other == name.name and name.database in (None, schema) for schema, other in found)
-    ]
-
-
-def _calls(sql: str) -> Iterator[TableName]:
-    """The functions that an expression calls, as the server reads their names."""
-    tokens = tokenize(sql, POSTGRESQL)[0]
-    for place, token in enumerate(tokens[:-1]):
-        if token.kind in _NAMES and tokens[place + 1].text == "(":
-            qualified = place >= 2 and tokens[place - 1].text == "." and tokens[place - 2].kind in _NAMES
-            yield TableName(_read(tokens[place - 2].text) if qualified else None, _read(token.text))
-
-
-def _read(text: str) -> str:
-    """A name as the server reads it: in lower case, unless it is in quotation marks."""
-    return text[1:-1].replace('""', '"') if text.startswith('"') else text.lower()
-
-
-def _key(place: tuple[str | int, ...]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")

@@ -24,6 +24,10 @@ def people(client: "psycopg2.extensions.connection") -> None:
         cursor.execute("CREATE VIEW people_view AS SELECT id, phone FROM people")
         cursor.execute("CREATE FUNCTION peek() RETURNS text LANGUAGE sql STABLE AS 'SELECT max(phone) FROM people'")
         cursor.execute("CREATE VIEW peeking AS SELECT 1 AS id, peek() AS x")
+        cursor.execute(
+            "CREATE FUNCTION initcap(int) RETURNS text LANGUAGE sql STABLE AS 'SELECT max(phone) FROM people'"
+        )
+        cursor.execute("CREATE FUNCTION shown(people) RETURNS text LANGUAGE sql STABLE AS 'SELECT $1.phone'")
         cursor.execute("CREATE TABLE family (id int, phone text) PARTITION BY LIST (id)")
         cursor.execute("CREATE TABLE family_1 PARTITION OF family FOR VALUES IN (1)")
 
@@ -105,6 +109,11 @@ def test_rows_are_ordered_by_a_keyed_hash_of_what_is_masked(read: Read):
             "whole rows|phone",
         ),
         ({"select_fields": ["id", {"expr": "peek()", "alias": "x"}]}, "a stored one can show masked columns"),
+        ({"select_fields": ["id", {"expr": "initcap(id)", "alias": "x"}]}, r"initcap\(\) is a stored function"),
+        ({"select_fields": ["id", {"expr": "people.shown", "alias": "x"}]}, "call the function"),
+        ({"select_fields": ["id", {"expr": "people.to_jsonb", "alias": "x"}]}, "call the function"),
+        ({"select_fields": ["id", {"expr": "(people).to_jsonb", "alias": "x"}]}, "people is the name of a table"),
+        ({"select_fields": ["id"], "order_by": "people.concat"}, "call the function"),
         (
             {"select_fields": ["id", {"expr": "(SELECT max(most_common_vals::text) FROM pg_stats)", "alias": "x"}]},
             "stats",
@@ -130,6 +139,12 @@ def test_other_ways_to_a_masked_table_are_refused(read: Read, table: str, words:
     masked = entry_of(name=owner, select_fields=["phone"], mask={"phone": "hash"})
     with pytest.raises(SourceError, match=words):
         read(name=table, select_fields=["id"], masked=masked.all_masked)
+
+
+def test_a_stored_function_of_a_common_name_may_be_allowed(read: Read):
+    keys = {"mask": {"phone": "hash"}, "allow": {"functions": ["initcap"]}, "where": "id = 1"}
+    (row,) = rows_of(read(name="people", select_fields=["phone", {"expr": "initcap(email)", "alias": "x"}], **keys))
+    assert row["x"] == "Li@Example.Com"
 
 
 def test_a_mask_of_a_missing_column_stops_everything(execute: Execute, read: Read):

@@ -18,6 +18,7 @@ def table(client: "psycopg2.extensions.connection") -> None:
         cursor.execute("CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql AS 'SELECT $1 * 2'")
         cursor.execute("CREATE FUNCTION thrice(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 3'")
         cursor.execute("CREATE FUNCTION \"Odd\"(int) RETURNS int LANGUAGE sql AS 'SELECT $1'")
+        cursor.execute("CREATE FUNCTION roll(things) RETURNS float LANGUAGE sql VOLATILE AS 'SELECT random()'")
         cursor.execute("CREATE SCHEMA tools")
         cursor.execute("CREATE FUNCTION tools.thrice(int) RETURNS int LANGUAGE sql AS 'SELECT $1 * 3'")
 
@@ -76,6 +77,36 @@ def test_it_is_refused_because_the_server_says_that_it_is_volatile(read: Read, s
         return
     with pytest.raises(SourceError, match=rf"select_fields\[0\]: {name}\(\) is VOLATILE on the server"):
         read(name="things", select_fields=[{"expr": sql, "alias": "x"}])
+
+
+@pytest.mark.parametrize(
+    ("keys", "place"),
+    [
+        ({"select_fields": [{"expr": "things.roll", "alias": "x"}]}, r"select_fields\[0\]: things"),
+        ({"select_fields": ["id"], "where": "things.to_jsonb IS NOT NULL"}, "where: things"),
+        ({"select_fields": ["id"], "order_by": "things.ROLL DESC"}, r"order_by\[0\]: things"),
+        ({"aggregations": [{"expr": "MAX(public.things.roll)", "alias": "x"}]}, r"aggregations\[0\]: things"),
+        (
+            {"select_fields": [{"expr": "(SELECT max(t.roll) FROM Things AS t)", "alias": "x"}]},
+            r"select_fields\[0\]: t",
+        ),
+    ],
+)
+def test_a_function_that_is_called_like_a_column_is_refused(read: Read, keys: dict[str, object], place: str):
+    with pytest.raises(SourceError, match=rf"^{place} has no column \w+, and .* would call the function"):
+        read(name="things", **keys)
+
+
+def test_columns_of_all_kinds_of_tables_are_named_with_them(read: Read):
+    fields = [
+        {"expr": "things.ctid::text", "alias": "own"},
+        {"expr": "(SELECT max(t.name) FROM things AS t WHERE t.id = things.id)", "alias": "table"},
+        {"expr": "(SELECT q.lower FROM (SELECT 'a' AS lower) AS q)", "alias": "derived"},
+        {"expr": "(WITH w AS (SELECT 'b' AS upper) SELECT w.upper FROM w)", "alias": "common"},
+        {"expr": "(SELECT e.value FROM jsonb_each_text('{\"k\": 1}') AS e)", "alias": "set"},
+    ]
+    (row,) = rows_of(read(name="things", select_fields=fields))
+    assert row == {"own": "(0,1)", "table": "a", "derived": "a", "common": "b", "set": "1"}
 
 
 def test_functions_that_only_read_are_taken(read: Read):
