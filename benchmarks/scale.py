@@ -1,4 +1,4 @@
-"""Simulate a large deployment: `python -m benchmarks.scale [--rows N] [--tables N] [--runs N]`.
+"""Simulate a large deployment: `python -m benchmarks.scale [--rows N] [--tables N] [--runs N] [--formats csv]`.
 
 A month of batch_jobs, what a run leaves in Dagster's storage, what the code server says of many tables, a run of them
 from a source that answers at once, and the requests of a window to OSS. Prints the figures that docs/scale.md has, and
@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000, help="runs of a month in batch_jobs")
     parser.add_argument("--runs", type=int, default=2_000, help="runs in Dagster's storage, to size one by")
     parser.add_argument("--tables", type=int, default=1_000, help="small tables of one run")
+    parser.add_argument("--formats", default="all", help="formats of that run")
     given = parser.parse_args()
     progress = Console(stderr=True, highlight=False)
     # As an exception SIGTERM stops the servers too, which are processes of their own.
@@ -74,7 +75,7 @@ def main() -> None:
         batch_jobs(setup, given.rows)
         storage(setup, given.runs)
         messages(setup, given.tables)
-        tables(setup, given.tables)
+        tables(setup, given.tables, given.formats)
         requests(setup)
 
 
@@ -168,7 +169,7 @@ def messages(setup: _Setup, count: int) -> None:
         print(f"messages: {number:,} tables, {sample.client:,.1f} processor seconds with loading, {sizes}")
 
 
-def tables(setup: _Setup, count: int) -> None:
+def tables(setup: _Setup, count: int, formats: str) -> None:
     """Run a tenth of so many tables of ten rows, and all of them: whether a table costs the same in both."""
     given: dict[str, Any] = {
         "address": setup.source.address,
@@ -178,11 +179,11 @@ def tables(setup: _Setup, count: int) -> None:
     }
     for number in (count // 10, count):
         setup.say(f"tables: a run of {number:,}")
-        sample = probe("whole_runs:small", **given, count=number)()
+        sample = probe("whole_runs:many", **given, count=number, formats=formats)()
         print(
-            f"tables: {number:,} in one run, {sample.seconds:,.0f} s by the clock, {sample.processor / number:.3f}"
-            f" processor seconds and {sample.figures['events'] / number:.0f} events a table,"
-            f" {sample.figures['grown_mb']:,.0f} MiB"
+            f"tables: {number:,} in one run, formats {formats}, {sample.seconds:,.0f} s by the clock,"
+            f" {sample.processor / number:.3f} processor seconds a table,"
+            f" {sample.figures['events'] / number:.0f} events a table, {sample.figures['grown_mb']:,.0f} MiB"
         )
 
 

@@ -66,6 +66,19 @@ def small(
     return measured
 
 
+def many(
+    address: dict[str, Any], url: str, folder: str, table: str, count: int, formats: str
+) -> Callable[[], dict[str, float]]:
+    """Run `count` small tables in these formats; report events and the memory of the process."""
+    run, instance = _small_run(address, url, folder, table, count, formats)
+
+    def measured() -> dict[str, float]:
+        run_id = run()
+        return {"grown_mb": rss_mb(), "events": float(_events(instance, run_id))}
+
+    return measured
+
+
 def small_counted(
     address: dict[str, Any], url: str, folder: str, table: str, count: int
 ) -> Callable[[], dict[str, float]]:
@@ -75,11 +88,11 @@ def small_counted(
 
 
 def _small_run(
-    address: dict[str, Any], url: str, folder: str, table: str, count: int
+    address: dict[str, Any], url: str, folder: str, table: str, count: int, formats: str = "all"
 ) -> "tuple[Callable[[], str], DagsterInstance]":
     from aggregation_pipeline.local.run import run_tables
 
-    os.environ |= project_variables(address, url, folder, small_tables(table, count), OUTPUT_FORMAT="all")
+    os.environ |= project_variables(address, url, folder, small_tables(table, count), OUTPUT_FORMAT=formats)
     parts = _opened()
     run_tables(*parts, tables=["table_0"], formats=None)
 
