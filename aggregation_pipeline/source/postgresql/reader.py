@@ -23,6 +23,7 @@ from aggregation_pipeline.source.postgresql.prepared import PreparedEntry, prepa
 from aggregation_pipeline.source.postgresql.query import DatasetQuery
 from aggregation_pipeline.source.postgresql.ranges import Counted, RangeReader
 from aggregation_pipeline.source.postgresql.refresh_keys import read_key
+from aggregation_pipeline.source.postgresql.relations import require_unchanged
 from aggregation_pipeline.source.postgresql.session import Session, open_session
 from aggregation_pipeline.source.request import NOBODY, Arrivals, Progress, ReadRequest
 
@@ -46,6 +47,7 @@ def read_extract(
     ):
         prepared = prepare(session, request)
         described = prepared.describe()
+        require_unchanged(session, entry)
         for each in described:
             check_scan(session, entry, each, warn)
         notes = (*prepared.relations.notes(), *replica_notes(session, request))
@@ -70,6 +72,8 @@ def read_extract(
         for each in described:
             written.append(directory / f"{each.query.dataset}.parquet")
             datasets.append(reader.read(each, written[-1]))
+        # Parts of a table, and what lies behind views, are locked by the statements that read them.
+        require_unchanged(session, entry)
     return replace(extract, datasets=tuple(datasets))
 
 

@@ -12,7 +12,7 @@ from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
 from aggregation_pipeline.config.sql.references import references_in
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.errors import SnapshotError
+from aggregation_pipeline.errors import SnapshotError, SourceLostError
 from aggregation_pipeline.source.postgresql.session import Session, regclass
 
 _KINDS: Final[Mapping[str, str]] = {
@@ -94,16 +94,21 @@ def possible_tables(tables: Iterable[TableName | None]) -> set[TableName]:
     return found | {TableName(table.database and table.database.lower(), table.name.lower()) for table in found}
 
 
-def find_relations(session: Session, entry: TableEntry) -> Relations:
-    """Look up what an entry reads, through views, partitions and tables that inherit."""
+def _reached(entry: TableEntry) -> str:
+    """SQL of the relations that an entry reads, with whether it names them, as the snapshot has them."""
     numbers = ", ".join(regclass(table) for table in sorted(tables_of(entry), key=str))
-    reached = (
+    return (
         f"WITH RECURSIVE reached(oid, is_named) AS (SELECT unnest(ARRAY[{numbers}])::oid, true"
         " UNION SELECT more.oid, false FROM reached CROSS JOIN LATERAL ("
         "SELECT d.refobjid FROM pg_rewrite AS r JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid ="
         " r.oid AND d.refclassid = 'pg_class'::regclass WHERE r.ev_class = reached.oid AND d.refobjid <> reached.oid"
         " UNION ALL SELECT inhrelid FROM pg_inherits WHERE inhparent = reached.oid) AS more(oid))"
     )
+
+
+def find_relations(session: Session, entry: TableEntry) -> Relations:
+    """Look up what an entry reads, through views, partitions and tables that inherit."""
+    reached = _reached(entry)
     rows = session.link.rows(
         f"{reached} SELECT n.nspname::text, c.relname::text, c.relkind::text, coalesce(a.amname::text, ''),"
         " bool_or(reached.is_named),"
@@ -139,4 +144,32 @@ def require_one_moment(entry: TableEntry, relations: Relations) -> None:
             f"{entry.table}: {', '.join(relations.foreign)} is a foreign table, whose rows another server gives as of"
             " another moment. Read that server itself as a source, or write `consistency: none` in the table's entry;"
             " its manifest will then say so."
+        )
+
+
+def require_unchanged(session: Session, entry: TableEntry) -> None:
+    """Refuse rows of tables that were emptied, rewritten or replaced after the snapshot, before they were locked.
+
+    TRUNCATE, DROP and an ALTER TABLE that rewrites do not keep the rows of older snapshots, which then see a table
+    without them. A session waits behind such a statement while it has its snapshot already. The catalogue's tables are
+    as the snapshot has them, and functions such as pg_relation_filenode() as they are now.
+
+    Raises:
+        SourceLostError: the rows are not of one moment.
+    """
+    (changed,) = session.link.row(
+        f"{_reached(entry)} SELECT coalesce(bool_or(c.oid IS NULL"
+        # Views and tables with parts have no file, and neither have the first tables of the catalogue.
+        " OR c.relfilenode <> 0 AND pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode"
+        " OR c.relkind = 'p' AND EXISTS ("
+        "SELECT FROM (SELECT relid::oid FROM pg_partition_tree(c.oid) WHERE parentrelid = c.oid) AS current(oid)"
+        " FULL JOIN (SELECT inhrelid FROM pg_inherits WHERE inhparent = c.oid) AS before(oid) USING (oid)"
+        " JOIN pg_class AS part USING (oid) WHERE current.oid IS NULL OR before.oid IS NULL"
+        ")), false) FROM reached LEFT JOIN pg_class AS c ON c.oid = reached.oid WHERE reached.oid IS NOT NULL"
+    )
+    if changed:
+        raise SourceLostError(
+            f"{entry.table}: a table that the entry reads was emptied, rewritten or replaced (TRUNCATE, DROP, ALTER"
+            " TABLE) when the snapshot had been taken, so its rows are not those of one moment. The run can be"
+            " repeated; nothing was published."
         )
