@@ -1,6 +1,6 @@
 """What the doctor says of a source that is PostgreSQL: of accounts, tables, and the way to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from aggregation_pipeline.config.sql.in_use import using
 from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.findings import Finding
-from aggregation_pipeline.source.kind import kind_of
+from aggregation_pipeline.source.kind import OtherSource, kind_of
 from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline_tests.support.reading import SALT, ZONE
 from aggregation_pipeline_tests.support.servers.handles import PostgresServer
@@ -69,8 +69,8 @@ def entry(**keys: object) -> TableEntry:
         return TableEntry.model_validate({"source_kind": "postgresql", **keys})
 
 
-def found(options: SourceOptions, *entries: TableEntry) -> dict[str, Finding]:
-    findings = list(kind_of(options).examine(options, ZONE, entries, ()))
+def found(options: SourceOptions, *entries: TableEntry, others: Sequence[OtherSource] = ()) -> dict[str, Finding]:
+    findings = list(kind_of(options).examine(options, ZONE, entries, others))
     assert len({finding.name for finding in findings}) == len(findings)
     return {finding.name: finding for finding in findings}
 
@@ -97,6 +97,33 @@ def test_an_account_that_reads_and_its_tables(shop: SourceOptions):
     assert "row level security" in lines["tables.rows_hidden"].text
     assert "BYPASSRLS" in lines["tables.rows_hidden"].remedy
     assert "has no column created_at" in lines["tables.users_by_day"].text
+
+
+def test_two_sources_of_one_database_are_told_where_the_one_shows_what_the_other_masks(shop: SourceOptions):
+    masked = entry(name="people", table="public.orders", select_fields=["*"], mask={"created_at": "hash"}).all_masked
+    # Another spelling of the same place, and another account.
+    assert shop.socket is not None
+    there = replace(shop, name="crm", user="postgres", socket=shop.socket / ".s.PGSQL.5432")
+    entries = [
+        entry(name="plain", table="orders", select_fields=["*"]),
+        entry(name="behind", table="seen", select_fields=["id"]),
+        entry(name="away", table="shut.away", select_fields=["*"]),
+        entry(name="harmless", table="orders", select_fields=["id"]),
+        entry(name="hidden", table="orders", select_fields=["*"], mask={"created_at": "drop"}),
+    ]
+    told = found(shop, *entries, others=[OtherSource("the source crm", there, masked)])["masks"]
+    assert told.status == "warning"
+    assert "the source crm, at " in told.text
+    assert told.text.endswith(
+        "is the same server, and plain reads public.orders, of which the entry people masks created_at; behind reads"
+        " public.orders, of which the entry people masks created_at"
+    )
+    others = [
+        OtherSource("another database", replace(there, database="postgres"), masked),
+        OtherSource("one that is away", replace(there, socket=None, host="127.0.0.1", port=1), masked),
+        OtherSource("one without masks", there, {}),
+    ]
+    assert "masks" not in found(shop, *entries, others=others)
 
 
 def test_an_account_that_writes_is_told(shop: SourceOptions):

@@ -10,9 +10,11 @@ from aggregation_pipeline.config.messages.listing import some_of
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.source.findings import Finding, failure, ok, warning
+from aggregation_pipeline.source.kind import OtherSource
 from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.postgresql.errors import REPEATABLE
 from aggregation_pipeline.source.postgresql.examined_tables import examine_table
+from aggregation_pipeline.source.postgresql.one_server import warn_of_other_names
 from aggregation_pipeline.source.postgresql.savepoint import savepoint
 from aggregation_pipeline.source.postgresql.session import Session, open_session
 
@@ -47,10 +49,12 @@ _READ_ONLY: Final = (
 )
 
 
-def examine(options: SourceOptions, zone: ZoneInfo, entries: Sequence[TableEntry]) -> Iterator[Finding]:
+def examine(
+    options: SourceOptions, zone: ZoneInfo, entries: Sequence[TableEntry], others: Sequence[OtherSource] = ()
+) -> Iterator[Finding]:
     """Open a session as a run does, and look at server, account and tables through it."""
     try:
-        yield from _in_session(options, zone, entries)
+        yield from _in_session(options, zone, entries, others)
     except SourceLostError as error:
         yield failure(
             "connection",
@@ -62,7 +66,9 @@ def examine(options: SourceOptions, zone: ZoneInfo, entries: Sequence[TableEntry
         yield failure("connection", str(error))
 
 
-def _in_session(options: SourceOptions, zone: ZoneInfo, entries: Sequence[TableEntry]) -> Iterator[Finding]:
+def _in_session(
+    options: SourceOptions, zone: ZoneInfo, entries: Sequence[TableEntry], others: Sequence[OtherSource]
+) -> Iterator[Finding]:
     with open_session(options, zone=zone, names=[entry.source_table.name for entry in entries]) as session:
         by_socket = options.socket is not None or is_loopback(options.host or "")
         questions: dict[str, Callable[[], Finding]] = {
@@ -78,6 +84,7 @@ def _in_session(options: SourceOptions, zone: ZoneInfo, entries: Sequence[TableE
             yield _asked(session, name, question)
         for entry in entries:
             yield _table(session, entry)
+        yield from warn_of_other_names(session, options, entries, others)
         # Last, because it ends the transaction.
         yield _pooler(session)
 

@@ -103,8 +103,7 @@ class PostgreSQLKind(SourceKind):
         """Yield the findings; see `examination.py`."""
         from aggregation_pipeline.source.postgresql.examination import examine
 
-        del others
-        return examine(options, zone, entries)
+        return examine(options, zone, entries, others)
 
 
 @dataclass(frozen=True)
