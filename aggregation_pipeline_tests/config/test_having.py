@@ -92,6 +92,8 @@ def test_only_commas_between_items_divide_an_order(text: str, items: tuple[str, 
         ("id; DROP", "semicolon"),
         ("'id", "never closed"),
         ("1, id", "number"),
+        ("id, created_at desc nulls last", "DESC NULLS LAST is not taken; .* 'created_at IS NULL'"),
+        ("a + b NULLS FIRST", r"NULLS FIRST is not taken; .* 'a \+ b IS NULL DESC'"),
     ],
 )
 def test_a_text_that_is_no_order_is_refused(text: str, words: str):

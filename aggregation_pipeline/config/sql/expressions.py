@@ -16,6 +16,7 @@ from aggregation_pipeline.config.sql.tokens import DEPTHS, ExpressionError, quot
 
 _MAX_LENGTH: Final = 16_384
 _NUMBER: Final = re.compile(r"[0-9]+(?:[eE][0-9]+)?|0x[0-9A-Fa-f]+|0b[01]+")
+_NULLS: Final = re.compile(r"(?:\s+(?:ASC|DESC))?\s+NULLS\s+(FIRST|LAST)$", re.IGNORECASE)
 
 
 def is_plain_word(text: str, dialect: Dialect | None = None) -> bool:
@@ -97,6 +98,13 @@ def read_order(text: str) -> str:
     expression, direction = split_direction(tokenize(text)[1])
     if _NUMBER.fullmatch(expression):
         raise ExpressionError(f"{expression} is a number, not a column; name the column to sort by")
+    if nulls := _NULLS.search(expression):
+        column = expression[: nulls.start()]
+        first = " DESC" if nulls[1].upper() == "FIRST" else ""
+        raise ExpressionError(
+            f"{nulls[0].strip().upper()} is not taken; write as an item before it where NULL belongs: '{column} IS"
+            f" NULL{first}'"
+        )
     return " ".join(filter(None, (read_column(expression, "order"), direction)))
 
 

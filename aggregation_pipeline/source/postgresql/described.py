@@ -119,7 +119,9 @@ def describe(
         _output(sql, name, field, columns, entry, rules.get(name.casefold()))
         for (sql, name), field in zip(query.outputs, schema, strict=False)
     )
-    if outputs and all(output.rule == "drop" for output in outputs):
+    if not outputs:
+        raise SourceError(f"{entry.table} has no columns, so there is nothing to read. Take the entry out.")
+    if all(output.rule == "drop" for output in outputs):
         raise SourceError(
             f"mask: every column of the {query.dataset} is dropped; leave the {query.dataset} out instead."
         )

@@ -19,7 +19,12 @@ from aggregation_pipeline.source.postgresql.logical_clock import at_logical_time
 from aggregation_pipeline.source.postgresql.masked_paths import refuse_unmasked_paths
 from aggregation_pipeline.source.postgresql.partition import partition_condition
 from aggregation_pipeline.source.postgresql.query import DatasetQuery, build_queries
-from aggregation_pipeline.source.postgresql.relations import Relations, find_relations, require_one_moment
+from aggregation_pipeline.source.postgresql.relations import (
+    Relations,
+    find_relations,
+    refuse_hidden_table,
+    require_one_moment,
+)
 from aggregation_pipeline.source.postgresql.session import Session, SourceColumn
 from aggregation_pipeline.source.request import ReadRequest
 
@@ -82,6 +87,7 @@ def prepare(session: Session, request: ReadRequest) -> PreparedEntry:
     session.link.quotable = session.link.quotable.plus(
         [*columns, *(each.name.name for each in relations.all), *(str(each.name) for each in relations.all)]
     )
+    refuse_hidden_table(entry, relations)
     require_one_moment(entry, relations)
     refuse_unmasked_paths(session, entry, relations)
     queries = build_queries(

@@ -12,7 +12,7 @@ from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
 from aggregation_pipeline.config.sql.references import references_in
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.errors import SnapshotError, SourceLostError
+from aggregation_pipeline.errors import SnapshotError, SourceError, SourceLostError
 from aggregation_pipeline.source.postgresql.session import Session, regclass
 
 _KINDS: Final[Mapping[str, str]] = {
@@ -131,6 +131,22 @@ def find_relations(session: Session, entry: TableEntry) -> Relations:
         ),
         frozenset(TableName(*row) for row in functions),
     )
+
+
+def refuse_hidden_table(entry: TableEntry, relations: Relations) -> None:
+    """Refuse a name without a schema that one of the server's own tables has: it goes before those of `public`.
+
+    Raises:
+        SourceError: says how both are named.
+    """
+    name = entry.source_table.name
+    if entry.source_table.database is None and any(
+        each.is_named and each.name == TableName("pg_catalog", name) for each in relations.all
+    ):
+        raise SourceError(
+            f"{name} without a schema is a table of the server's own. Write pg_catalog.{name} for it, or public.{name}"
+            " for one of yours."
+        )
 
 
 def require_one_moment(entry: TableEntry, relations: Relations) -> None:

@@ -169,6 +169,21 @@ def test_names_may_hold_anything(execute: Execute, read: Read):
     ]
 
 
+def test_a_table_of_the_servers_own_does_not_stand_in_for_one_of_the_same_name(execute: Execute, read: Read):
+    execute(["CREATE TABLE public.pg_class (id int PRIMARY KEY)", "INSERT INTO public.pg_class VALUES (1)"])
+    with pytest.raises(SourceError, match=r"Write pg_catalog\.pg_class for it, or public\.pg_class for one of yours"):
+        read(name="pg_class", select_fields=["*"])
+    assert rows_of(read(name="own", table="public.pg_class", select_fields=["*"])) == [{"id": 1}]
+    assert read(name="theirs", table="pg_catalog.pg_class", select_fields=["oid"]).datasets[0].rows > 1
+
+
+def test_a_table_without_columns_has_nothing_to_read(execute: Execute, read: Read):
+    execute("CREATE TABLE bare ()")
+    with pytest.raises(SourceError, match="bare has no columns, so there is nothing to read"):
+        read(name="bare", select_fields=["*"])
+    assert rows_of(read(name="bare", aggregations=[{"function": "COUNT", "alias": "n"}]), "summary") == [{"n": 0}]
+
+
 def test_an_empty_table_has_headers_and_no_rows(execute: Execute, read: Read):
     execute("CREATE TABLE nothing (id int PRIMARY KEY, price numeric(10,2))")
     extract = read(
