@@ -39,7 +39,8 @@ def connection_text(options: SourceOptions) -> str:
         "user": options.user,
         "password": options.password.get_secret_value(),
         "passfile": _NO_FILE,
-        "require_auth": "",
+        # Any but this one, which no server asks for here: an empty text would mean none at all.
+        "require_auth": "!sspi",
         "channel_binding": "prefer",
         "options": "",
         "application_name": APPLICATION_NAME,
