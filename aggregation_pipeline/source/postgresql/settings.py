@@ -16,7 +16,7 @@ from aggregation_pipeline.source.postgresql.connection import APPLICATION_NAME
 ORDER_KEY: Final = "aggregation_pipeline.mask_order"
 _FIXED: Final[Mapping[str, str]] = {
     "application_name": APPLICATION_NAME,
-    # pg_temp last: a temporary table of the session never hides the real one.
+    # See _SEARCH_PATH.
     "search_path": "public, pg_temp",
     "client_encoding": "UTF8",
     "datestyle": "ISO, MDY",
@@ -35,6 +35,13 @@ _FIXED: Final[Mapping[str, str]] = {
     # It would leave out rows that a GIN index finds.
     "gin_fuzzy_search_limit": "0",
 }
+# The schemas of extensions come after public: if the operators of citext are not found, those of text are taken, and
+# = tells a from A. pg_temp is last: a temporary table of the session never hides the real one.
+_SEARCH_PATH: Final = (
+    "(SELECT concat_ws(', ', 'public', string_agg(DISTINCT quote_ident(n.nspname), ', '), 'pg_temp')"
+    " FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace"
+    " WHERE n.nspname NOT IN ('public', 'pg_catalog') AND has_schema_privilege(n.oid, 'USAGE'))"
+)
 
 
 def settings_sql(limits: SourceLimits, order_key: str) -> str:
@@ -61,7 +68,8 @@ def settings_sql(limits: SourceLimits, order_key: str) -> str:
         " CASE WHEN pg_is_in_recovery() THEN extract(epoch FROM pg_last_xact_replay_timestamp())::float8 END,"
         f" set_config('{ORDER_KEY}', {key}, true) IS NOT NULL,"
         # Only those that this server has: asking for another is an error, after which nothing can be read.
-        " (SELECT count(set_config(name, value, true)) FROM (SELECT s.name, w.value FROM pg_settings AS s JOIN"
+        f" (SELECT count(set_config(name, CASE name WHEN 'search_path' THEN {_SEARCH_PATH} ELSE value END, true))"
+        " FROM (SELECT s.name, w.value FROM pg_settings AS s JOIN"
         f" json_each_text({values}) AS w(name, value) ON lower(s.name) = w.name OFFSET 0) AS known)"
     )
 

@@ -1,7 +1,9 @@
 """A session gives the same result whatever the server, the role and a pooler have set."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import psycopg2
@@ -87,6 +89,27 @@ def test_a_pooler_by_transactions_is_no_obstacle_and_inherits_nothing(
         extract = read_extract(request, pooled, tmp_path, ignore_progress)
     assert rows_of(extract, "summary") == [{"n": 1}]
     assert rows_of(extract) == [{"id": 1, "d": "1 day 02:00:00"}]
+
+
+def test_extensions_outside_of_public_compare_as_they_do_in_public(
+    source_postgres: PostgresServer, options: SourceOptions, tmp_path: Path
+):
+    name = source_postgres.fresh_database().partition("?")[0].rpartition("/")[2]
+    with closing(psycopg2.connect(host=str(options.socket), user="postgres", dbname=name)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'citext'")
+            if cursor.fetchone() is None:
+                pytest.skip("this server has no citext")
+            cursor.execute('CREATE SCHEMA "Ex.t"')
+            cursor.execute('CREATE EXTENSION citext SCHEMA "Ex.t"')
+            cursor.execute('CREATE TABLE people (id int PRIMARY KEY, email "Ex.t".citext)')
+            cursor.execute('CREATE TABLE "Ex.t".people (id int)')
+            cursor.execute("INSERT INTO people VALUES (1, 'Li@Example.com')")
+    entry = entry_of(name="people", select_fields=["*"], where="email = 'li@example.COM'")
+    request = ReadRequest(entry, "w", LOGICAL_TIME, ZONE)
+    extract = read_extract(request, replace(options, database=name), tmp_path, ignore_progress)
+    assert rows_of(extract) == [{"id": 1, "email": "Li@Example.com"}]
 
 
 def test_a_zone_that_the_server_does_not_know_is_named(options: SourceOptions):
