@@ -20,7 +20,7 @@ _SEPARATORS: Final = ("space", "comment")
 # What opens and closes: between them a comma separates no expressions. MySQL has no square brackets.
 DEPTHS: Final = {"(": 1, "[": 1, ")": -1, "]": -1}
 _MESSAGES: Final = {
-    "/*": "the comment /* is never closed",
+    "/*": "the comment /* is never closed, or holds another /*",
     ";": "a semicolon ends a statement; one expression is expected, not a statement, and without ; at its end",
     ":=": "assignments (:=) change the session; only expressions that read are taken",
 }
