@@ -113,7 +113,7 @@ def describe(
         SourceError: the server refuses it, or every column would be dropped.
     """
     schema = session.link.describe(query.inner)
-    _refuse_moments(session, query.inner)
+    refuse_moments(session, query.inner)
     rules = {name.casefold(): rule for name, rule in entry.mask.items() if rule != "keep"}
     outputs = tuple(
         _output(sql, name, field, columns, entry, rules.get(name.casefold()))
@@ -129,8 +129,12 @@ def describe(
     return DescribedQuery(query, outputs, types)
 
 
-def _refuse_moments(session: Session, sql: str) -> None:
-    """Refuse texts that the server reads as a moment of its own clock, wherever they stand."""
+def refuse_moments(session: Session, sql: str) -> None:
+    """Refuse texts that the server reads as a moment of its own clock, wherever they stand in a statement.
+
+    Raises:
+        SourceError: names the text.
+    """
     for text, other in without_moments(sql):
         try:
             with savepoint(session):

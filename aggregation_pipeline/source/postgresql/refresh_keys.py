@@ -17,6 +17,7 @@ from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.options import SourceOptions
+from aggregation_pipeline.source.postgresql.described import refuse_moments
 from aggregation_pipeline.source.postgresql.explain import Scan, plan_of, scans_of
 from aggregation_pipeline.source.postgresql.partition import partition_condition
 from aggregation_pipeline.source.postgresql.prepared import PreparedEntry, prepare
@@ -106,6 +107,7 @@ def _statement(prepared: PreparedEntry, ranges: Sequence[TimeRange]) -> str:
 
 def _read(prepared: PreparedEntry, ranges: Sequence[TimeRange]) -> list[str]:
     """The fingerprints in the order of the partitions."""
+    refuse_moments(prepared.session, _statement(prepared, ranges[:1]))
     rows = prepared.session.link.rows(_statement(prepared, ranges))
     return [hashlib.blake2b(json.dumps(values).encode(), digest_size=16).hexdigest() for _, *values in sorted(rows)]
 

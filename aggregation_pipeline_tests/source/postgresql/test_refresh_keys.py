@@ -109,3 +109,14 @@ def test_a_scan_is_refused_unless_it_is_allowed_and_errors_name_the_key(table: L
     gone = Late(replace(table.options, socket=None, host="127.0.0.1", port=1), table.folder)
     with pytest.raises(SourceLostError):
         gone.asked_for(refreshed("COUNT(*)"))
+
+
+@pytest.mark.parametrize(
+    ("key", "where"), [("COUNT(*) FILTER (WHERE d > 'today')", None), ("COUNT(*)", "at < 'tomorrow'")]
+)
+def test_a_key_that_the_servers_clock_would_move_is_refused(table: Late, key: str, where: str | None):
+    entry = refreshed(key, where=where)
+    with pytest.raises(SourceError, match="is a moment of the server's clock"):
+        table.asked_for(entry)
+    with pytest.raises(SourceError, match="is a moment of the server's clock"):
+        table.seen_by_runs(entry, table.ranges(entry))
