@@ -57,6 +57,9 @@ def test_the_component_is_listed_scaffolded_and_checked(folder: Path):
     assert "key_prefix: [shop]" in path.read_text()
     path.write_text(path.read_text().replace("  # key_prefix: [shop]", "  key_prefix: [night]"))
     assert "All component YAML validated successfully" in dg(folder, "check", "yaml")
+    # It has a table of the same name as the example's component.
+    assert "give one of them another OSS_PREFIX" in dg(folder, "check", "defs", code=1)
+    path.write_text(path.read_text().replace("  # settings:", "  settings: {OSS_PREFIX: night}\n  # settings:"))
     assert "All definitions loaded successfully" in dg(folder, "check", "defs")
     path.write_text(path.read_text().replace("group_by", "grup_by"))
     # Of several components of one type, dg checks the YAML of one.
