@@ -5,11 +5,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
-from dagster import DagsterRunStatus
+from dagster import DagsterRunStatus, RunsFilter
 
 from aggregation_pipeline.instance.runners.broker import TASK, broker_of
 from aggregation_pipeline.postgres.run_lock import PROCESS_GONE
-from aggregation_pipeline.runs.tags import PUT_BACK_TAG
+from aggregation_pipeline.runs.tags import PUT_BACK_TAG, REPLACED_RUN_TAG
 from aggregation_pipeline_tests.support.dev import alive
 from aggregation_pipeline_tests.support.runs import open_instance
 from aggregation_pipeline_tests.support.servers.handles import PostgresServer
@@ -96,6 +96,11 @@ def test_a_run_whose_message_is_lost_twice_fails_with_the_reason(workers: Cluste
     workers.wait_for([run_id], FAILURE)
     rows(workers, [run_id], "failed")
     assert "sent twice" in workers.row(run_id, "failed").metadata["errors"][0]["error"]
+    # It is run once more, by a run that waits in the same queue.
+    wanted = RunsFilter(tags={REPLACED_RUN_TAG: run_id}, statuses=[STARTING])
+    (again,) = until("its successor", lambda: workers.instance.get_runs(wanted), 180, said=workers.everything)
+    workers.terminate(again, "MARK_AS_CANCELED_IMMEDIATELY")
+    workers.wait_for([again.run_id], DagsterRunStatus.CANCELED)
 
 
 def test_the_runs_of_a_worker_that_is_killed_alone_end_with_it(workers: Cluster):
