@@ -51,11 +51,11 @@ def tables(client: "psycopg2.extensions.connection") -> None:
 
 
 @pytest.fixture
-def connect(postgres: PostgresServer, database: str) -> Iterator[Connect]:
+def connect(source_postgres: PostgresServer, database: str) -> Iterator[Connect]:
     with contextlib.ExitStack() as stack:
 
         def connected() -> "psycopg2.extensions.connection":
-            connection = psycopg2.connect(host=str(postgres.server.socket_folder), user="postgres", dbname=database)
+            connection = psycopg2.connect(host=str(source_postgres.server.socket_folder), user="postgres", dbname=database)
             connection.autocommit = True
             return stack.enter_context(contextlib.closing(connection))
 
@@ -263,8 +263,8 @@ def test_one_reads_while_an_alter_waits_for_the_table(read: Reading, connect: Co
     assert "SQLSTATE 55P03" in read.said[1]
 
 
-def test_a_pooler_by_transactions_is_no_obstacle(read: Reading, postgres: PostgresServer):
-    with transaction_pooler(postgres.server.socket_folder / ".s.PGSQL.5432") as port:
+def test_a_pooler_by_transactions_is_no_obstacle(read: Reading, source_postgres: PostgresServer):
+    with transaction_pooler(source_postgres.server.socket_folder / ".s.PGSQL.5432") as port:
         pooled = Reading(replace(read.options, socket=None, host="127.0.0.1", port=port), read.folder)
         assert pooled(3, name="nested") == read(1, name="nested")
     assert len(pooled.said) == 1
