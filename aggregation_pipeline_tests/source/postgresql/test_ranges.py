@@ -55,7 +55,9 @@ def connect(source_postgres: PostgresServer, database: str) -> Iterator[Connect]
     with contextlib.ExitStack() as stack:
 
         def connected() -> "psycopg2.extensions.connection":
-            connection = psycopg2.connect(host=str(source_postgres.server.socket_folder), user="postgres", dbname=database)
+            connection = psycopg2.connect(
+                host=str(source_postgres.server.socket_folder), user="postgres", dbname=database
+            )
             connection.autocommit = True
             return stack.enter_context(contextlib.closing(connection))
 
