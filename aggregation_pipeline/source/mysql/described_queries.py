@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pydantic import SecretStr
 
 from aggregation_pipeline.config.mask_options import MaskRule
-from aggregation_pipeline.config.mask_rules import masks_of_star_columns
-from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.config.sql.trees import returns_cell_values
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
@@ -23,6 +21,7 @@ from aggregation_pipeline.source.mysql.row_protocol import Field
 from aggregation_pipeline.source.mysql.session import Session
 from aggregation_pipeline.source.mysql.shard import Shard
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
+from aggregation_pipeline.source.output_masks import require_masked_columns
 
 
 @dataclass(frozen=True)
@@ -126,23 +125,8 @@ def describe_queries(session: Session, shard: Shard) -> tuple[DescribedQuery, ..
     with add_hints(session, entry):
         probed = zip(queries, probe(session, queries), strict=True)
     described = tuple(_describe(session, entry, query, fields, instants) for query, fields in probed)
-    _require_masked_columns(entry, described)
+    require_masked_columns(entry, ([field.name for field in each.fields] for each in described))
     return described
-
-
-def _require_masked_columns(entry: TableEntry, described: Sequence[DescribedQuery]) -> None:
-    outputs = {field.name.casefold() for each in described for field in each.fields}
-    # A mask of a column in '*' needs that column in the detail rows: an output of the summary may have the same name.
-    detail = {field.name.casefold() for field in described[-1].fields}
-    of_star = set(masks_of_star_columns(entry.query))
-    missing = [name for name in entry.mask if name.casefold() not in (detail if name in of_star else outputs)]
-    if missing:
-        hints = "".join(did_you_mean(name, outputs - {name.casefold()}) for name in missing)
-        raise SourceError(
-            f"mask: {', '.join(missing)}: no such column.{hints} Was it renamed or dropped in {entry.table}? Until the"
-            " mask is corrected nothing is read, because the data might be in another column, without a mask. Columns"
-            f" are {', '.join(f.name for f in described[-1].fields)}."
-        )
 
 
 def _describe(

@@ -15,10 +15,9 @@ import pymysql
 from pymysql.constants import CR, ER
 from sqlalchemy.exc import DBAPIError
 
-from aggregation_pipeline.config.sources import with_variables_of
 from aggregation_pipeline.config.sql.mysql import CONSTANTS
 from aggregation_pipeline.config.sql.server_functions import SERVER_FUNCTIONS
-from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
+from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.source.mysql.error_messages import (
     DEPRECATION,
     OTHER_REFUSAL,
@@ -82,17 +81,6 @@ def translate_errors(where: str = "", quotable: QuotableNames = NOTHING_QUOTABLE
             "the server cut a name or a message in the middle of a character, so it cannot be read. Choose shorter"
             " names."
         ) from None
-
-
-@contextlib.contextmanager
-def named_variables(source: str | None) -> Iterator[None]:
-    """Let errors name the variables of a source by name, DB_SHOP_HOST for DB_HOST; None changes nothing."""
-    try:
-        yield
-    except PipelineError as error:
-        if source is not None:
-            error.args = (with_variables_of(source, str(error)), *error.args[1:])
-        raise
 
 
 def to_source_error(error: BaseException, where: str = "", quotable: QuotableNames = NOTHING_QUOTABLE) -> SourceError:

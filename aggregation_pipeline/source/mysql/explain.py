@@ -10,9 +10,9 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.source.mysql.query import DatasetQuery
 from aggregation_pipeline.source.mysql.session import Session
+from aggregation_pipeline.source.scans import rows_problem
 
 # A smaller table is read in no time, with an index or without.
-BIG_TABLE: Final = 100_000
 _OPERATOR: Final = re.compile(
     r"^\|\s*\d+\s*\|[\s│├└─]*(?P<what>[A-Z ]*TABLE [A-Z -]+?)\s*\|(?P<name>[^|]*)\|\s*(?P<rows>\d+)\s*\|"
 )
@@ -123,22 +123,7 @@ def scan_problem(entry: TableEntry, query: DatasetQuery, scan: Scan) -> str | No
         )
     if scan.rows is None:
         return None
-    conditions = [f"its `where` ({entry.where})"] if entry.where is not None else []
-    conditions += [f"a partition by {entry.partition.column}"] if entry.partition is not None else []
-    if conditions and not scan.index_usable and scan.rows >= BIG_TABLE:
-        return (
-            f"{query.dataset}: no index leads to the rows of {' and '.join(conditions)}, so about {scan.rows:,} rows"
-            f" are read one by one. Compare a bare column with a constant in it, and give {entry.table} an index on"
-            " that column."
-        )
-    most = entry.source_limits.max_scan_rows
-    if scan.rows > most:
-        return (
-            f"{query.dataset}: the server would read about {scan.rows:,} rows of {entry.table}, over"
-            f" max_scan_rows = {most:,}. Narrow its `where` to what an index finds, or raise"
-            " source_limits.max_scan_rows."
-        )
-    return None
+    return rows_problem(entry, query.dataset, scan.rows, searched=scan.index_usable)
 
 
 def check_scan(

@@ -8,7 +8,8 @@ import pymysql
 import sqlalchemy as sa
 
 from aggregation_pipeline.source.mysql.connection import source_engine
-from aggregation_pipeline.source.mysql.errors import named_variables, translate_errors
+from aggregation_pipeline.source.mysql.errors import translate_errors
+from aggregation_pipeline.source.named_variables import named_variables
 from aggregation_pipeline.source.options import SourceOptions
 
 _ANY_ERROR: Final = (sa.exc.SQLAlchemyError, pymysql.MySQLError, OSError)

@@ -12,7 +12,6 @@ from aggregation_pipeline.source.mysql.merged_queries import describe_entry
 from aggregation_pipeline.source.mysql.prepared_session import prepare_session
 from aggregation_pipeline.source.mysql.probe import check_hints
 from aggregation_pipeline.source.mysql.query import build_queries
-from aggregation_pipeline.source.mysql.refresh_keys import told_as_key
 from aggregation_pipeline.source.mysql.refresh_statement import describe_keys, explain_keys, key_scan_problem
 from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline.source.mysql.shard import unread_shards
@@ -20,6 +19,7 @@ from aggregation_pipeline.source.mysql.storage_engines import StorageEngines, re
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
 from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.read_plan import DatasetPlan, KeyPlan, ReadPlan
+from aggregation_pipeline.source.refresh_key import told_as_key
 from aggregation_pipeline.source.request import ReadRequest
 
 # Replaces MASK_SALT, which has an effect only on values.

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from aggregation_pipeline.config.sql.hints import read_hints
-from aggregation_pipeline.errors import SnapshotError, SourceError
+from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.source.lineage import with_column_metadata
 from aggregation_pipeline.source.mysql.arrow_rows import ArrowRows
@@ -34,6 +34,7 @@ from aggregation_pipeline.source.mysql.warnings import check_warnings
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
 from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.parquet_sink import ParquetSink
+from aggregation_pipeline.source.reading import refuse_too_many, removed_on_failure
 from aggregation_pipeline.source.request import NOBODY, Arrivals, Progress, ReadRequest
 
 
@@ -70,7 +71,7 @@ def read_extract(
     """
     entry, limits = request.entry, request.entry.source_limits
     with (
-        _removed_on_failure() as written,
+        removed_on_failure() as written,
         open_session(
             options,
             logical_time=request.logical_time,
@@ -92,18 +93,6 @@ def read_extract(
             written.append(directory / f"{each.query.dataset}.parquet")
             datasets.append(reader.read(each, written[-1]))
     return replace(extract, datasets=tuple(datasets))
-
-
-@contextlib.contextmanager
-def _removed_on_failure() -> Iterator[list[Path]]:
-    """Yield a list for the files that are written; a failure removes them."""
-    written: list[Path] = []
-    try:
-        yield written
-    except BaseException:
-        for path in written:
-            path.unlink(missing_ok=True)
-        raise
 
 
 def _checked_queries(
@@ -172,7 +161,7 @@ class _DatasetReader:
         self._limit_statements()
         # Counted in the same snapshot: the total of the progress bar, and what the rows have to match.
         counts = [self._count(shard, read) for shard, read in zip(self.prepared.shards, described.reads, strict=True)]
-        _refuse_too_many(query, _total(query, counts), self.request.entry.source_limits.max_rows)
+        self._refuse_too_many(query, _total(query, counts))
         with self._hints(described):
             zero_dates = ZeroDates(self.request.zero_dates)
             rows = ArrowRows(self.prepared.session, described.statements[0], zero_dates, self.salt)
@@ -248,10 +237,14 @@ class _DatasetReader:
             # The statement asks for one row more than the limit, to know whether there is one.
             batch = received if query.limit is None else received.slice(0, max(0, query.limit - kept))
             kept += batch.num_rows
-            _refuse_too_many(query, before + kept, self.request.entry.source_limits.max_rows)
+            self._refuse_too_many(query, before + kept)
             sink.write(batch)
             self.progress(query.dataset, before + kept, total)
         return arrived, kept
+
+    def _refuse_too_many(self, query: DatasetQuery, rows: int | None) -> None:
+        max_rows = self.request.entry.source_limits.max_rows
+        refuse_too_many(query.dataset, rows, limit=query.limit, max_rows=max_rows)
 
     def _check(self, rows: ArrowRows, query: DatasetQuery, arrived: int, counts: Sequence[int | None]) -> None:
         """Raise if the server warned, if not all rows came, or if the snapshot did not hold."""
@@ -273,16 +266,3 @@ def _total(query: DatasetQuery, counts: Sequence[int | None]) -> int | None:
     if len(known) < len(counts):
         return None
     return sum(known) if query.limit is None else min(sum(known), query.limit + 1)
-
-
-def _refuse_too_many(query: DatasetQuery, rows: int | None, max_rows: int | None) -> None:
-    if rows is None or max_rows is None or rows <= max_rows:
-        return
-    # A limit asks for one row more than it keeps.
-    if query.limit is not None and query.limit <= max_rows:
-        return
-    raise SourceError(
-        f"{query.dataset}: there are {rows:,} rows or more, over max_rows = {max_rows:,}, so the table was not read to"
-        " its end and nothing was published. Narrow its `where`, set a `limit` (which cuts, and says so), or raise"
-        " source_limits.max_rows."
-    )

@@ -6,8 +6,6 @@ people.
 """
 
 import contextlib
-import hashlib
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -25,18 +23,14 @@ from aggregation_pipeline.source.mysql.session import open_session
 from aggregation_pipeline.source.mysql.warnings import check_warnings
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
 from aggregation_pipeline.source.options import SourceOptions
+from aggregation_pipeline.source.refresh_key import KEY, bounded, fingerprint, told_as_key
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.source.time_range import TimeRange
 
-_KEY: Final = "refresh.key"
-# Who waits for a lock longer is asked again at the next tick.
-_LOCK_SECONDS: Final = 5
-_CONNECT_SECONDS: Final = 5
-_MARGIN: Final = 2
 # seekdb has not the memory to plan 600 SELECTs in one statement; MySQL takes 4,000 in a second.
 _SELECTS_AT_ONCE: Final = 400
 # The key of the hashes. It need not be secret, because no column of a key is masked.
-_HASHED_WITH: Final = SecretStr(_KEY)
+_HASHED_WITH: Final = SecretStr(KEY)
 
 
 def read_key(prepared: PreparedSession, request: ReadRequest) -> str:
@@ -83,21 +77,10 @@ def open_key_session(
     entry: TableEntry, ranges: Sequence[TimeRange], options: SourceOptions, *, seconds: int, zone_of: ReadRequest
 ) -> Iterator[PreparedSession]:
     """Open a session in the clock that suits the entry over all these partitions; arguments as for `read_keys`."""
-    limits = entry.source_limits
-    limits = limits.model_copy(
-        update={
-            "timeout_seconds": min(seconds, limits.timeout_seconds),
-            "max_snapshot_seconds": seconds,
-            "lock_wait_seconds": min(_LOCK_SECONDS, limits.lock_wait_seconds),
-        }
-    )
+    limits, hurried = bounded(entry.source_limits, options, seconds)
     whole = replace(ranges[0], end=ranges[-1].end)
-    # A server without a limit on statements, or one that has frozen, is given up by the connection.
-    bounded = replace(
-        options, connect_timeout=min(_CONNECT_SECONDS, options.connect_timeout), stall_timeout=seconds + _MARGIN
-    )
     with open_session(
-        bounded,
+        hurried,
         logical_time=zone_of.logical_time,
         zone=zone_of.zone,
         limits=limits,
@@ -105,17 +88,6 @@ def open_key_session(
         entry=entry,
     ) as session:
         yield prepare_session(session, replace(zone_of, entry=entry, partition=whole))
-
-
-@contextlib.contextmanager
-def told_as_key() -> Iterator[None]:
-    """Let the errors of the body begin with the key of the entry that they are about."""
-    try:
-        yield
-    except SourceError as error:
-        if not str(error).startswith(_KEY):
-            error.args = (f"{_KEY}: {error}",)
-        raise
 
 
 def _read_all(prepared: PreparedSession, entry: TableEntry, ranges: Sequence[TimeRange], end: float) -> Iterator[str]:
@@ -142,11 +114,11 @@ def _read(prepared: PreparedSession, described: DescribedQuery, count: int) -> l
     rows = ArrowRows(session, described, ZeroDates("text"), _HASHED_WITH)
     # NULL, of a partition without rows, has no hash.
     found = {
-        int(number): hashlib.blake2b(json.dumps(hashes).encode(), digest_size=16).hexdigest()
+        int(number): fingerprint(hashes)
         for batch in rows.batches()
         for number, *hashes in zip(*(column.to_pylist() for column in batch.columns), strict=True)
     }
-    check_warnings(session, rows.stream.warnings, _KEY)
+    check_warnings(session, rows.stream.warnings, KEY)
     if found.keys() != set(range(count)):
-        raise SourceError(f"{_KEY}: the server returned the keys of {len(found)} windows, and {count} were asked for.")
+        raise SourceError(f"{KEY}: the server returned the keys of {len(found)} windows, and {count} were asked for.")
     return [found[number] for number in range(count)]

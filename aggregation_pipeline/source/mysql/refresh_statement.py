@@ -25,6 +25,7 @@ from aggregation_pipeline.source.mysql.probe import probe
 from aggregation_pipeline.source.mysql.query import DatasetQuery, rows_clauses
 from aggregation_pipeline.source.mysql.shard import Shard
 from aggregation_pipeline.source.mysql.shard_arms import Arm, over_arms
+from aggregation_pipeline.source.scans import keys_problem
 from aggregation_pipeline.source.time_range import TimeRange
 
 
@@ -74,13 +75,8 @@ def explain_keys(prepared: PreparedSession, ranges: Sequence[TimeRange]) -> list
 
 
 def key_scan_problem(entry: TableEntry, scans: Sequence[KeyScan]) -> str | None:
-    """Return why the keys may not be asked for, and the remedy; None if they may.
-
-    Unlike the rows themselves, keys are asked for again and again, whether anything has changed or not. So a small
-    table without an index is refused too: it would be scanned each time, and grow.
-    """
-    refresh, partition, most = entry.refresh, entry.partition, entry.source_limits.max_scan_rows
-    if refresh is None or partition is None or refresh.allow_scan:
+    """Return why the keys may not be asked for, and the remedy; None if they may."""
+    if entry.refresh is None or entry.refresh.allow_scan:
         return None
     for each in scans:
         if each.scan.unknown:
@@ -88,20 +84,8 @@ def key_scan_problem(entry: TableEntry, scans: Sequence[KeyScan]) -> str | None:
                 f"how the server would read {each.table} is not known: {each.scan.unknown} Nothing is asked, unless the"
                 " entry says refresh.allow_scan: true."
             )
-    if bare := [each.table for each in scans if not each.scan.index_usable]:
-        table = bare[0] if len(bare) == 1 else f"{bare[0]} and {len(bare) - 1:,} more of its shards"
-        return (
-            f"no index leads to the rows of a partition by {partition.column}, so the server would read all of"
-            f" {table} for each window, every {refresh.every}. Give it an index that begins with"
-            f" {partition.column}, best with the columns of the key behind it, or write refresh.allow_scan: true."
-        )
     rows = sum(each.scan.rows or 0 for each in scans)
-    if rows > most:
-        return (
-            f"the server would read about {rows:,} rows of {entry.table} for one window, over max_scan_rows ="
-            f" {most:,}. Raise source_limits.max_scan_rows, or write refresh.allow_scan: true."
-        )
-    return None
+    return keys_problem(entry, rows, [each.table for each in scans if not each.scan.index_usable])
 
 
 def _in_a_row(queries: Sequence[DatasetQuery]) -> DatasetQuery:

@@ -20,13 +20,14 @@ from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.mysql.capabilities import Capabilities
 from aggregation_pipeline.source.mysql.connection import end_session, source_engine
-from aggregation_pipeline.source.mysql.errors import named_variables, translate_errors
+from aggregation_pipeline.source.mysql.errors import translate_errors
 from aggregation_pipeline.source.mysql.full_group_by import full_group_by_disabled
 from aggregation_pipeline.source.mysql.pymysql_internals import PyMySQLConnection, force_close
 from aggregation_pipeline.source.mysql.quotable import NOTHING_QUOTABLE, QuotableNames
 from aggregation_pipeline.source.mysql.row_protocol import RowStream
 from aggregation_pipeline.source.mysql.session_setup import SessionSettings, set_session_variables
 from aggregation_pipeline.source.mysql.snapshot import begin_snapshot
+from aggregation_pipeline.source.named_variables import named_variables
 from aggregation_pipeline.source.options import SourceOptions
 
 # Functions by their names, in every database of the server.

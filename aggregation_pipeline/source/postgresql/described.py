@@ -1,6 +1,6 @@
 """Queries with their columns as the server describes them, before any row is read: forms and masks are chosen."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -8,8 +8,6 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 from pydantic import SecretStr
 
-from aggregation_pipeline.config.mask_rules import masks_of_star_columns
-from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
 from aggregation_pipeline.config.sql.trees import returns_cell_values
 from aggregation_pipeline.config.table_entry import TableEntry
@@ -176,23 +174,3 @@ def _output(
 def _ways_to_name(table: str, column: str) -> tuple[str, str]:
     quoted = POSTGRESQL.quote(column)
     return quoted, f"{table}.{quoted}"
-
-
-def require_masked_columns(entry: TableEntry, described: Sequence[DescribedQuery]) -> None:
-    """Refuse masks that name no output.
-
-    Raises:
-        SourceError: names them, with the nearest right name.
-    """
-    outputs = {output.name.casefold() for each in described for output in each.outputs}
-    # A mask of a column in '*' needs that column in the detail rows: an output of the summary may have the same name.
-    detail = {output.name.casefold() for output in described[-1].outputs}
-    of_star = set(masks_of_star_columns(entry.query))
-    missing = [name for name in entry.mask if name.casefold() not in (detail if name in of_star else outputs)]
-    if missing:
-        hints = "".join(did_you_mean(name, outputs - {name.casefold()}) for name in missing)
-        raise SourceError(
-            f"mask: {', '.join(missing)}: no such column.{hints} Was it renamed or dropped in {entry.table}? Until the"
-            " mask is corrected nothing is read, because the data might be in another column, without a mask. Columns"
-            f" are {', '.join(output.name for output in described[-1].outputs)}."
-        )

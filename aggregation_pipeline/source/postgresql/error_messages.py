@@ -36,7 +36,6 @@ LOST: Final[Mapping[str, str]] = {
     "58030": "the server could not read or write its files",
 }
 
-_MANUAL: Final = "The statement is in the manifest's words: `plan` shows it."
 REFUSALS: Final[Mapping[str, Refusal]] = {
     "0A000": Refusal("The server does not support what the statement asks for{near}"),
     "21000": Refusal(

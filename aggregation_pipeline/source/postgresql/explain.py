@@ -14,9 +14,9 @@ from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.postgresql.calendar import Calendar
 from aggregation_pipeline.source.postgresql.described import DescribedQuery
 from aggregation_pipeline.source.postgresql.session import Session, regclass
+from aggregation_pipeline.source.scans import rows_problem
 
 # A smaller table is read in no time, with an index or without.
-BIG_TABLE: Final = 100_000
 _APPENDS: Final = ("Append", "Merge Append")
 # Replaces MASK_SALT, which has an effect only on values.
 _NO_SALT: Final = SecretStr("no value is read")
@@ -96,21 +96,7 @@ def _rows_of(session: Session, node: Mapping[str, Any]) -> int:
 
 def scan_problem(entry: TableEntry, dataset: str, scan: Scan) -> str | None:
     """Return what is wrong with a scan and the remedy, or None."""
-    conditions = [f"its `where` ({entry.where})"] if entry.where is not None else []
-    conditions += [f"a partition by {entry.partition.column}"] if entry.partition is not None else []
-    if conditions and not scan.searched and scan.rows >= BIG_TABLE:
-        return (
-            f"{dataset}: no index leads to the rows of {' and '.join(conditions)}, so about {scan.rows:,} rows are read"
-            f" one by one. Compare a bare column with a constant in it, and give {entry.table} an index on that column."
-        )
-    most = entry.source_limits.max_scan_rows
-    if scan.rows > most:
-        return (
-            f"{dataset}: the server would read about {scan.rows:,} rows of {entry.table}, over"
-            f" max_scan_rows = {most:,}. Narrow its `where` to what an index finds, or raise"
-            " source_limits.max_scan_rows."
-        )
-    return None
+    return rows_problem(entry, dataset, scan.rows, searched=scan.searched)
 
 
 def check_scan(session: Session, entry: TableEntry, described: DescribedQuery, warn: Callable[[str], None]) -> None:

@@ -13,7 +13,8 @@ from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.sql.tokens import ExpressionError, tokenize
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.source.postgresql.described import DescribedQuery, describe, require_masked_columns
+from aggregation_pipeline.source.output_masks import require_masked_columns
+from aggregation_pipeline.source.postgresql.described import DescribedQuery, describe
 from aggregation_pipeline.source.postgresql.functions import refuse_functions_of_rows, refuse_side_effects
 from aggregation_pipeline.source.postgresql.logical_clock import at_logical_time
 from aggregation_pipeline.source.postgresql.masked_paths import refuse_unmasked_paths
@@ -55,7 +56,7 @@ class PreparedEntry:
         """
         with self.hints():
             described = tuple(describe(self.session, self.entry, query, self.columns) for query in self.queries)
-        require_masked_columns(self.entry, described)
+        require_masked_columns(self.entry, ([output.name for output in each.outputs] for each in described))
         return described
 
     @contextlib.contextmanager

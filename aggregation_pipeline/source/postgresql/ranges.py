@@ -20,11 +20,12 @@ from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.postgresql.arrow_types import ColumnType
 from aggregation_pipeline.source.postgresql.described import DescribedQuery
 from aggregation_pipeline.source.postgresql.errors import REPEATABLE
-from aggregation_pipeline.source.postgresql.explain import BIG_TABLE, plan_of
+from aggregation_pipeline.source.postgresql.explain import plan_of
 from aggregation_pipeline.source.postgresql.link import Link
 from aggregation_pipeline.source.postgresql.prepared import PreparedEntry
 from aggregation_pipeline.source.postgresql.session import Session, open_session, regclass
 from aggregation_pipeline.source.request import ReadRequest
+from aggregation_pipeline.source.scans import BIG_TABLE
 
 # A range of average rows is as large as what waits to be taken of it, so that a connection seldom has to wait.
 _RANGE_BYTES: Final = 12 << 20

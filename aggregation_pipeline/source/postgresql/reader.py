@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from aggregation_pipeline.errors import RowCountError, SourceError
+from aggregation_pipeline.errors import RowCountError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.source.lineage import with_column_metadata
 from aggregation_pipeline.source.options import SourceOptions
@@ -25,6 +25,7 @@ from aggregation_pipeline.source.postgresql.ranges import Counted, RangeReader
 from aggregation_pipeline.source.postgresql.refresh_keys import read_key
 from aggregation_pipeline.source.postgresql.relations import require_unchanged
 from aggregation_pipeline.source.postgresql.session import Session, open_session
+from aggregation_pipeline.source.reading import refuse_too_many, removed_on_failure
 from aggregation_pipeline.source.request import NOBODY, Arrivals, Progress, ReadRequest
 
 
@@ -40,7 +41,7 @@ def read_extract(
     """Read all datasets of one entry and window into `directory`; see `SourceKind.read_extract`."""
     entry = request.entry
     with (
-        _removed_on_failure() as written,
+        removed_on_failure() as written,
         open_session(
             options, zone=request.zone, limits=entry.source_limits, names=[entry.table, entry.source_table.name]
         ) as session,
@@ -75,18 +76,6 @@ def read_extract(
         # Parts of a table, and what lies behind views, are locked by the statements that read them.
         require_unchanged(session, entry)
     return replace(extract, datasets=tuple(datasets))
-
-
-@contextlib.contextmanager
-def _removed_on_failure() -> Iterator[list[Path]]:
-    """Yield a list for the files that are written; a failure removes them."""
-    written: list[Path] = []
-    try:
-        yield written
-    except BaseException:
-        for path in written:
-            path.unlink(missing_ok=True)
-        raise
 
 
 def _fingerprints(prepared: PreparedEntry) -> tuple[str, ...]:
@@ -219,17 +208,8 @@ class _DatasetReader:
         return arrived
 
     def _refuse_too_many(self, query: DatasetQuery, rows: int | None) -> None:
-        most = self.request.entry.source_limits.max_rows
-        if rows is None or most is None or rows <= most:
-            return
-        # A limit asks for one row more than it keeps.
-        if query.limit is not None and query.limit <= most:
-            return
-        raise SourceError(
-            f"{query.dataset}: there are {rows:,} rows or more, over max_rows = {most:,}, so the table was not read to"
-            " its end and nothing was published. Narrow its `where`, set a `limit` (which cuts, and says so), or raise"
-            " source_limits.max_rows."
-        )
+        max_rows = self.request.entry.source_limits.max_rows
+        refuse_too_many(query.dataset, rows, limit=query.limit, max_rows=max_rows)
 
 
 def _places(described: DescribedQuery, flags: Sequence[object]) -> frozenset[int]:

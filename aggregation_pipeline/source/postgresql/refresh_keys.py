@@ -5,10 +5,7 @@ UNION ALL of one SELECT a partition, each with the condition by which a run cuts
 are kept: a value may say something about people.
 """
 
-import contextlib
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -23,14 +20,11 @@ from aggregation_pipeline.source.postgresql.partition import partition_condition
 from aggregation_pipeline.source.postgresql.prepared import PreparedEntry, prepare
 from aggregation_pipeline.source.postgresql.query import rows_clauses
 from aggregation_pipeline.source.postgresql.session import open_session
+from aggregation_pipeline.source.refresh_key import bounded, fingerprint, told_as_key
 from aggregation_pipeline.source.request import ReadRequest
+from aggregation_pipeline.source.scans import keys_problem
 from aggregation_pipeline.source.time_range import TimeRange
 
-_KEY: Final = "refresh.key"
-# Who waits for a lock longer is asked again at the next tick.
-_LOCK_SECONDS: Final = 5
-_CONNECT_SECONDS: Final = 5
-_MARGIN: Final = 2
 _SELECTS_AT_ONCE: Final = 400
 
 
@@ -44,7 +38,7 @@ def read_key(prepared: PreparedEntry, request: ReadRequest) -> str:
     """
     if request.entry.refresh is None or request.partition is None:
         return ""
-    with _told_as_key(), prepared.hints():
+    with told_as_key(), prepared.hints():
         (key,) = _read(prepared, [request.partition])
     return f"{request.entry.refresh_fingerprint(request.zone.key)} {key}"
 
@@ -53,20 +47,10 @@ def read_keys(
     entry: TableEntry, ranges: Sequence[TimeRange], options: SourceOptions, *, seconds: int, zone_of: ReadRequest
 ) -> Mapping[str, str]:
     """Return for each partition what `read_key` would return now; see `SourceKind.read_keys`."""
-    limits = entry.source_limits
-    limits = limits.model_copy(
-        update={
-            "timeout_seconds": min(seconds, limits.timeout_seconds),
-            "max_snapshot_seconds": seconds,
-            "lock_wait_seconds": min(_LOCK_SECONDS, limits.lock_wait_seconds),
-        }
-    )
-    bounded = replace(
-        options, connect_timeout=min(_CONNECT_SECONDS, options.connect_timeout), stall_timeout=seconds + _MARGIN
-    )
+    limits, hurried = bounded(entry.source_limits, options, seconds)
     found: list[str] = []
     names = [entry.table, entry.source_table.name]
-    with _told_as_key(), open_session(bounded, zone=zone_of.zone, limits=limits, names=names) as session:
+    with told_as_key(), open_session(hurried, zone=zone_of.zone, limits=limits, names=names) as session:
         whole = replace(ranges[0], end=ranges[-1].end)
         prepared = prepare(session, replace(zone_of, entry=entry, partition=whole))
         with prepared.hints():
@@ -77,17 +61,6 @@ def read_keys(
                 found += _read(prepared, part)
     meaning = entry.refresh_fingerprint(zone_of.zone.key)
     return {each.key: f"{meaning} {key}" for each, key in zip(ranges, found, strict=True)}
-
-
-@contextlib.contextmanager
-def _told_as_key() -> Iterator[None]:
-    """Let the errors of the body begin with the key of the entry that they are about."""
-    try:
-        yield
-    except SourceError as error:
-        if not str(error).startswith(_KEY):
-            error.args = (f"{_KEY}: {error}",)
-        raise
 
 
 def _statement(prepared: PreparedEntry, ranges: Sequence[TimeRange]) -> str:
@@ -109,7 +82,7 @@ def _read(prepared: PreparedEntry, ranges: Sequence[TimeRange]) -> list[str]:
     """The fingerprints in the order of the partitions."""
     refuse_moments(prepared.session, _statement(prepared, ranges[:1]))
     rows = prepared.session.link.rows(_statement(prepared, ranges))
-    return [hashlib.blake2b(json.dumps(values).encode(), digest_size=16).hexdigest() for _, *values in sorted(rows)]
+    return [fingerprint(values) for _, *values in sorted(rows)]
 
 
 def _scans(prepared: PreparedEntry, ranges: Sequence[TimeRange]) -> list[Scan]:
@@ -125,24 +98,5 @@ def _scans(prepared: PreparedEntry, ranges: Sequence[TimeRange]) -> list[Scan]:
 
 
 def _scan_problem(entry: TableEntry, scans: Sequence[Scan]) -> str | None:
-    """Return why the keys may not be asked for, and the remedy; None if they may.
-
-    Unlike the rows themselves, keys are asked for again and again, whether anything has changed or not. So a small
-    table without an index is refused too: it would be scanned each time, and grow.
-    """
-    refresh, partition, most = entry.refresh, entry.partition, entry.source_limits.max_scan_rows
-    if refresh is None or partition is None or refresh.allow_scan:
-        return None
-    if not all(scan.searched for scan in scans):
-        return (
-            f"no index leads to the rows of a partition by {partition.column}, so the server would read all of"
-            f" {entry.table} for each window, every {refresh.every}. Give it an index that begins with"
-            f" {partition.column}, best with the columns of the key behind it, or write refresh.allow_scan: true."
-        )
     rows = max((scan.rows for scan in scans), default=0)
-    if rows > most:
-        return (
-            f"the server would read about {rows:,} rows of {entry.table} for one window, over max_scan_rows ="
-            f" {most:,}. Raise source_limits.max_scan_rows, or write refresh.allow_scan: true."
-        )
-    return None
+    return keys_problem(entry, rows, [] if all(scan.searched for scan in scans) else [entry.table])

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 
 from aggregation_pipeline.config.limits import SourceLimits
-from aggregation_pipeline.config.sources import with_variables_of
 from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
 from aggregation_pipeline.config.sql.table_names import TableName
-from aggregation_pipeline.errors import PipelineError, SnapshotError, SourceError, SourceLostError
+from aggregation_pipeline.errors import SnapshotError, SourceError, SourceLostError
+from aggregation_pipeline.source.named_variables import named_variables
 from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.postgresql.connection import connection_text
 from aggregation_pipeline.source.postgresql.link import Link
@@ -181,7 +181,7 @@ def open_session(
         SnapshotError: what answers gives no snapshot.
         SourceError: the server refuses the login, is too old, or does not know the zone.
     """
-    with _named_variables(options.name):
+    with named_variables(options.name):
         link = Link(
             connection_text(options),
             where=options.where,
@@ -240,14 +240,3 @@ def _product(version: str) -> str:
 def _order_key(salt: SecretStr) -> str:
     """Return the key of the hash that orders rows by a masked column; the salt cannot be computed from it."""
     return hmac.digest(salt.get_secret_value().encode(), b"order of masked rows", "sha256").hex()
-
-
-@contextlib.contextmanager
-def _named_variables(source: str | None) -> Iterator[None]:
-    """Let errors name the variables of a source by name, DB_SHOP_HOST for DB_HOST; None changes nothing."""
-    try:
-        yield
-    except PipelineError as error:
-        if source is not None:
-            error.args = (with_variables_of(source, str(error)), *error.args[1:])
-        raise
