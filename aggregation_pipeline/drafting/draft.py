@@ -75,11 +75,6 @@ class Draft:
     entry: Commented
     parsed: TableEntry
 
-    @property
-    def needs_salt(self) -> bool:
-        """Whether a column is hashed, for which MASK_SALT has to be set."""
-        return "hash" in self.parsed.mask.values()
-
 
 @dataclass(frozen=True)
 class Refused:
