@@ -153,9 +153,16 @@ class Cluster(Supervised):
         return len(found) == len(run_ids) and all(run.status in statuses for run in found)
 
     def wait_for(self, run_ids: Sequence[str], *statuses: DagsterRunStatus, seconds: float = 300) -> list[DagsterRun]:
-        """Wait until all these runs have one of the statuses, and return them."""
-        until(f"{statuses}", lambda: self.in_status(run_ids, *statuses), seconds, said=self.everything)
-        return list(self.instance.get_runs(RunsFilter(run_ids=list(run_ids))))
+        """Wait until all these runs have one of the statuses, and return them. A run that ended otherwise fails."""
+        every = RunsFilter(run_ids=list(run_ids))
+
+        def found() -> bool:
+            ended = [run for run in self.instance.get_runs(every) if run.is_finished and run.status not in statuses]
+            assert not ended, f"{[(run.run_id, run.status) for run in ended]}\n{self.everything()[-6000:]}"
+            return self.in_status(run_ids, *statuses)
+
+        until(f"{statuses}", found, seconds, said=self.everything)
+        return list(self.instance.get_runs(every))
 
     def everything(self) -> str:
         """Return what all processes have logged last."""

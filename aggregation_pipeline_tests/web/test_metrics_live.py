@@ -88,8 +88,13 @@ def test_every_query_of_the_dashboard_and_of_the_alerts_has_a_result(live: Live,
         assert found, (title, expression)
         assert all(each["value"][1] != "NaN" for each in found), (title, found)
     firing = {name for name, expression, _ in alert_expressions() if prometheus.query(expression)}
-    # The mirror's cursor says that a row was refused. All else is well.
-    assert firing == {"AggregationTableFailing", "AggregationTableLate", "AggregationDegraded"}
+    # The mirror's cursor says that a row was refused, the cursor of refresh that windows have waited for days.
+    assert firing == {
+        "AggregationTableFailing",
+        "AggregationTableLate",
+        "AggregationDegraded",
+        "AggregationRefreshWaits",
+    }
     (rows,) = prometheus.query('aggregation_last_day_rows{table="用户"}')
     assert rows["value"][1] == "12"
     (failing,) = prometheus.query("max by (table) (aggregation_table_failing) == 1")

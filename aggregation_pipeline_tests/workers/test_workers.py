@@ -3,7 +3,7 @@
 import functools
 import signal
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from dagster import DagsterRunStatus
@@ -202,8 +202,11 @@ def test_pools_hold_across_workers(workers: Cluster):
     until("messages", lambda: workers.broker.waiting_runs({"left", "right"}) == {*queues}, said=workers.everything)
     storage.set_concurrency_slots(pool, 1)
     try:
-        with serving(workers, "left", "--queues", "left"), serving(workers, "right", "--queues", "right"):
+        with ExitStack() as at_work:
+            # Before a worker is there: the first one's run would end while the second one starts.
             with workers.blocked():
+                for name in ("left", "right"):
+                    at_work.enter_context(serving(workers, name, "--queues", name))
                 workers.wait_for([*queues], STARTED)
                 until("one that waits for the other", one_waits_for_the_other, said=workers.everything)
             succeeds(workers, *queues)

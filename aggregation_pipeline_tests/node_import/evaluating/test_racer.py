@@ -112,7 +112,8 @@ module.exports = {{ tableConfigs: {{ ...{RULES}, done: {{ groupBy: done }} }} }}
         pytest.param("/(a+)+$/.test('a'.repeat(50) + 'b');", "it did not end within 3 seconds", marks=pytest.mark.slow),
         pytest.param(
             "const all = []; for (;;) all.push(new Array(1e5).fill(Math.random()));",
-            "V8 ended with status 1; it may have run out of its 256 MiB of memory",
+            # Seldom, V8 hangs at its limit. Then it is ended as what is late.
+            "V8 ended with status 1; it may have run out of its 256 MiB of memory|it did not end within 20 seconds",
             marks=pytest.mark.slow,
         ),
         pytest.param(
@@ -126,10 +127,10 @@ module.exports = {{ tableConfigs: {{ ...{RULES}, done: {{ groupBy: done }} }} }}
 def test_code_that_does_not_end_or_takes_too_much_is_ended(
     tmp_path: Path, code: str, words: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(of_node, "SECONDS", 3.0 if "within 3" in words else 60.0)
+    monkeypatch.setattr(of_node, "SECONDS", 3.0 if "within 3" in words else 20.0 if "within 20" in words else 60.0)
     with pytest.raises(ImportNodeError) as error:
         found_in(tmp_path, {"server.js": f"const rules = () => ({{ groupBy: [nothing] }});\n{code}"})
-    assert words in str(error.value)
+    assert any(each in str(error.value) for each in words.split("|"))
 
 
 @pytest.mark.slow
