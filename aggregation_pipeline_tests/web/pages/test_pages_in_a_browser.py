@@ -26,7 +26,9 @@ PATHS = {
     "day": "/batches/days/2026-11-20?table=orders",
     "missing": "/batches/nothing",
 }
-WIDTHS = (320, 768, 1440)
+# On the narrowest screen all that is folded is open.
+NARROW, WIDE = 320, 1440
+WIDTHS = (NARROW, 768, WIDE)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ WAYS = [(name, scheme, language) for name in PATHS for scheme, language in (("li
 
 
 @pytest.mark.parametrize(("name", "scheme", "language"), WAYS)
-def test_everybody_can_use_them(base: str, page: Page, tmp_path: Path, name: str, scheme: str, language: str):
+def test_everybody_can_use_them(base: str, page: Page, name: str, scheme: str, language: str):
     """axe-core finds nothing, also in what is folded; nothing is cut off; the browser has nothing to complain of."""
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
@@ -50,10 +52,10 @@ def test_everybody_can_use_them(base: str, page: Page, tmp_path: Path, name: str
     page.goto(f"{base}{PATHS[name]}{'&' if '?' in PATHS[name] else '?'}lang={language}")
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
-        page.screenshot(path=tmp_path / f"{name}-{language}-{scheme}-{width}.png", full_page=True)
-        page.evaluate(f"document.querySelectorAll('details').forEach(each => each.open = {width} < 1000)")
-        found = Axe().run(page)["violations"]
-        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == [], width
+        page.evaluate(f"document.querySelectorAll('details').forEach(each => each.open = {width} < {WIDE})")
+        if width in {NARROW, WIDE}:
+            found = Axe().run(page)["violations"]
+            assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == [], width
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), width
     # The browser says so of 404, which is meant.
     assert [problem for problem in problems if "status of 404" not in problem] == []
