@@ -36,12 +36,13 @@ test: $(STAMP) ## Everything that fits in five minutes, on real servers
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-all: test ## The long tests too
-	$(BIN)/python -m pytest -m "slow and not alone" -n 3 --dist loadfile --no-loadscope-reorder --timeout=900
+	$(BIN)/python -m pytest -m "slow and not alone and not soak" -n 4 --dist loadfile --no-loadscope-reorder --timeout=900
 	$(BIN)/python -m pytest -m "slow and alone" --timeout=900
 	$(BIN)/python -m pytest -m "" -n 2 --dist worksteal --without-native $(BOTH_WAYS)
 
-soak: $(STAMP) ## Half an hour of kills, freezes and full disks, then the books (as root); STORM_SEED=7 chooses which
+soak: $(STAMP) ## Half an hour of kills and full disks (as root; STORM_SEED=7 chooses which), then every case that other tests sample
 	STORM_SECONDS=1200 $(BIN)/python -m pytest -s -m "slow and alone" aggregation_pipeline_tests/storm
+	$(BIN)/python -m pytest -m soak -n 3 --timeout=900
 
 mutants: $(STAMP) ## Change the code in small ways and list what no test notices; ARGS="storage.publish --at-most 50"
 	$(BIN)/python -m aggregation_pipeline_tests.mutants $(ARGS)

@@ -204,14 +204,19 @@ def walk(
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("columns", ["sample", pytest.param("all", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("columns", ["sample", pytest.param("all", marks=[pytest.mark.slow, pytest.mark.soak])])
 def test_every_type_in_every_function_comes_out_as_the_client_reads_it(source: Source, columns: str, tmp_path: Path):
     names = SAMPLE if columns == "sample" else tuple(source.types)
     walk(source, tmp_path, names, lambda column, folder: details(source, column, folder))
 
 
-WALKS = [pytest.param(shape, "all", id=f"{name}, all", marks=pytest.mark.slow) for name, shape in SHAPES.items()]
 SAMPLED = "groups by a temporary table"
+WALKS = [
+    pytest.param(
+        shape, "all", id=f"{name}, all", marks=[pytest.mark.slow, *([] if name == SAMPLED else [pytest.mark.soak])]
+    )
+    for name, shape in SHAPES.items()
+]
 SAMPLE_WALK = pytest.param(SHAPES[SAMPLED], "sample", id=f"{SAMPLED}, sample")
 
 

@@ -93,10 +93,14 @@ class Away:
         finally:
             engine.dispose()
 
-    def goes_on(self, what: str) -> None:
-        """Wait for a heartbeat of each thread; they send one every half minute."""
+    def is_at_work(self) -> None:
+        """Start the daemon, unless an earlier test has seen it at work."""
         if self.daemon is None:
             self.start()
+            self.goes_on("the daemon")
+
+    def goes_on(self, what: str) -> None:
+        """Wait for a heartbeat of each thread; they send one every half minute."""
         assert self.daemon is not None
         now = datetime.now(UTC).replace(tzinfo=None)
         until(what, lambda: {"SENSOR", "SCHEDULER", "BACKFILL"} <= self.beats(now), 180, said=self.log)
@@ -153,7 +157,7 @@ def test_a_daemon_that_starts_before_its_postgresql_waits_for_it(away: Away):
 
 
 def test_the_lines_of_a_tick_are_logged_once(away: Away):
-    away.goes_on("the daemon")
+    away.is_at_work()
     length = len(away.log())
     # Its code is loaded anew each minute, and each sensor looks every ten seconds.
     time.sleep(80)
@@ -167,7 +171,7 @@ def test_the_lines_of_a_tick_are_logged_once(away: Away):
 
 @pytest.mark.parametrize("how", OUTAGE_SECONDS)
 def test_the_daemon_survives_an_outage_with_one_line_a_minute_and_goes_on(away: Away, how: str):
-    away.goes_on("the daemon")
+    away.is_at_work()
     length = len(away.log())
     gone_at = time.monotonic()
     taken = []

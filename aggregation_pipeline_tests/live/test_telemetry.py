@@ -102,24 +102,16 @@ def said(folder: Path) -> str:
     return (folder / "service.log").read_text(encoding="utf-8", errors="replace")
 
 
-def commands() -> dict[str, list[str]]:
-    workspace = str(REPOSITORY / "workspace.yaml")
-    return {
-        "webserver": ["dagster_webserver", "-w", workspace, "-p", str(free_port())],
-        "our own": ["aggregation_pipeline.web", "-w", workspace, "-p", str(free_port())],
-        "daemon": ["dagster._daemon", "run", "-w", workspace],
-        "dev": ["dagster", "dev", "-w", workspace, "-p", str(free_port())],
-    }
+def dagster_command(*command: str) -> list[str]:
+    return [sys.executable, "-m", *command, "-w", str(REPOSITORY / "workspace.yaml"), "-p", str(free_port())]
 
 
-@pytest.mark.parametrize("service", ["webserver", "our own", "daemon", "dev"])
-def test_no_service_sends_or_removes_our_log_files(
-    service: str, postgres: "PostgresServer", sink: Sink, tmp_path: Path
-):
+def test_dagster_dev_sends_and_removes_nothing(postgres: "PostgresServer", sink: Sink, tmp_path: Path):
+    """It starts Dagster's webserver and daemon. `make dev`, below, starts ours."""
     (tmp_path / "dagster.yaml").write_text(OURS, encoding="utf-8")
     log = written(tmp_path / "logs")
     variables = environment(tmp_path, sink, DAGSTER_PG_URL=postgres.fresh_database(), LOG_DIR="logs")
-    with started([sys.executable, "-m", *commands()[service]], variables, tmp_path) as process:
+    with started(dagster_command("dagster", "dev"), variables, tmp_path) as process:
         # The code server writes there when it has loaded the code, which is after everything that would have sent.
         until(
             "our own lines",
@@ -141,7 +133,7 @@ def test_with_dagsters_stock_storage_they_do_both_so_that_our_code_refuses_to_lo
     (tmp_path / "dagster.yaml").write_text(STOCK, encoding="utf-8")
     log = written(tmp_path / "logs")
     variables = environment(tmp_path, sink, DAGSTER_PG_URL=postgres.fresh_database(), LOG_DIR="logs")
-    with started([sys.executable, "-m", *commands()["webserver"]], variables, tmp_path):
+    with started(dagster_command("dagster_webserver"), variables, tmp_path):
         until("what was sent", lambda: sink.asked, 180, said=lambda: said(tmp_path))
         until("the end of the file", lambda: not log.exists(), 30)
         until("the refusal", lambda: "LOG_DIR leads into" in said(tmp_path), 120, said=lambda: said(tmp_path))
