@@ -101,7 +101,7 @@ def _paths_through_views(
                 f"{table} is a table of the server's own, and some of those hold values of columns, as statistics do."
                 f" Leave it out, or, if it shows none, write allow: {{tables: [{table}]}} in the entry."
             )
-        if not relation.is_named and masked_columns_of(table, masked) and not entry.allow.table(table):
+        if relation.is_behind and masked_columns_of(table, masked) and not entry.allow.table(table):
             yield (
                 f"a view, or a table that holds others, leads to {table}, which has masked columns, and which of them"
                 " it shows is not known. Read the table itself, or, if none is shown, write allow: {tables:"

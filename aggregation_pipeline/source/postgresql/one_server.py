@@ -58,6 +58,6 @@ def _shown(session: Session, entries: Sequence[TableEntry], masked: MaskedByFull
             continue
         for each in relations.all:
             columns = masked.get(full_name(each.name, SCHEMA), {})
-            if columns and (not each.is_named or any(exposures(entry.query, {each.name: columns}))):
+            if columns and (each.is_behind or any(exposures(entry.query, {each.name: columns}))):
                 found.append(shown_in_words(entry.name, each.name, columns))
     return found

@@ -80,7 +80,7 @@ def read_extract(
 
 def _fingerprints(prepared: PreparedEntry) -> tuple[str, ...]:
     # A view or a function may read any table, so what the whole file masks is recorded as well.
-    reads_others = prepared.relations.functions or any(not each.is_named for each in prepared.relations.all)
+    reads_others = prepared.relations.functions or any(each.is_behind for each in prepared.relations.all)
     fingerprints = tuple(prepared.entry.masks_fingerprints)
     return fingerprints if reads_others else fingerprints[:1]
 

@@ -32,7 +32,8 @@ class Relation:
     Attributes:
         kind: what it is: table, view, foreign table.
         storage: the server's storage engine; empty where it stores nothing.
-        is_named: whether the entry names it; otherwise a view or a table that holds others leads to it.
+        is_named: whether the entry names it.
+        is_behind: whether a view or a table that holds others leads to it, be it named as well or not.
         is_filtered: whether row level security decides which of its rows the account sees.
     """
 
@@ -40,6 +41,7 @@ class Relation:
     kind: str
     storage: str
     is_named: bool
+    is_behind: bool
     is_filtered: bool
 
 
@@ -111,7 +113,7 @@ def find_relations(session: Session, entry: TableEntry) -> Relations:
     reached = _reached(entry)
     rows = session.link.rows(
         f"{reached} SELECT n.nspname::text, c.relname::text, c.relkind::text, coalesce(a.amname::text, ''),"
-        " bool_or(reached.is_named),"
+        " bool_or(reached.is_named), bool_or(NOT reached.is_named),"
         # A view is read with its owner's rights, and a part with those to the table that holds it.
         " bool_or(reached.is_named AND row_security_active(c.oid))"
         " FROM reached JOIN pg_class AS c ON c.oid = reached.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace"
@@ -126,8 +128,7 @@ def find_relations(session: Session, entry: TableEntry) -> Relations:
     )
     return Relations(
         tuple(
-            Relation(TableName(row[0], row[1]), _KINDS.get(row[2], "object"), row[3] or "", row[4], row[5])
-            for row in rows
+            Relation(TableName(row[0], row[1]), _KINDS.get(row[2], "object"), row[3] or "", *row[4:]) for row in rows
         ),
         frozenset(TableName(*row) for row in functions),
     )

@@ -22,6 +22,7 @@ def people(client: "psycopg2.extensions.connection") -> None:
             " '\\x00ff', 10.5), (2, '张三', '', 'infinity', NULL, false, NULL, NULL)"
         )
         cursor.execute("CREATE VIEW people_view AS SELECT id, phone FROM people")
+        cursor.execute("CREATE VIEW calls AS SELECT id, phone AS number FROM people")
         cursor.execute("CREATE FUNCTION peek() RETURNS text LANGUAGE sql STABLE AS 'SELECT max(phone) FROM people'")
         cursor.execute("CREATE VIEW peeking AS SELECT 1 AS id, peek() AS x")
         cursor.execute(
@@ -103,6 +104,10 @@ def test_rows_are_ordered_by_a_keyed_hash_of_what_is_masked(read: Read):
         (
             {"select_fields": ["id", {"expr": "(SELECT max(v.x) FROM Peeking AS v)", "alias": "x"}]},
             r"public\.peek\(\) is a stored function",
+        ),
+        (
+            {"select_fields": ["id", {"expr": "(SELECT max(c.number) FROM calls AS c)", "alias": "x"}]},
+            r"a view, or a table that holds others, leads to public\.people",
         ),
         (
             {"select_fields": ["id", {"expr": "(SELECT max((p).phone) FROM people p)", "alias": "x"}]},
