@@ -7,12 +7,14 @@ import sqlglot
 from sqlglot import exp
 
 from aggregation_pipeline.config.entry_query import expressions_of
+from aggregation_pipeline.config.sql.dialect import unquote
 from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
 from aggregation_pipeline.config.sql.references import comparable_name, references_in
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.sql.tokens import tokenize
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.source.postgresql.names import folded, key_name
 from aggregation_pipeline.source.postgresql.relations import possible_tables
 from aggregation_pipeline.source.postgresql.session import Session
 
@@ -37,7 +39,7 @@ def refuse_side_effects(session: Session, entry: TableEntry) -> None:
     called: dict[TableName, str] = {}
     for place, sql in expressions_of(entry.query):
         for name in _calls(sql):
-            called.setdefault(name, _key(place))
+            called.setdefault(name, key_name(place))
     if not called:
         return
     for name in _volatile(session, called):
@@ -84,8 +86,8 @@ def refuse_functions_of_rows(session: Session, entry: TableEntry) -> None:
         for qualifier, name in no_columns:
             if name in found:
                 raise SourceError(
-                    f"{_key(place)}: {qualifier} has no column {name}, and {qualifier}.{name} would call the function"
-                    f" {name}() with the whole row. Name a column, or write {name}(...)."
+                    f"{key_name(place)}: {qualifier} has no column {name}, and {qualifier}.{name} would call the"
+                    f" function {name}() with the whole row. Name a column, or write {name}(...)."
                 )
 
 
@@ -96,12 +98,12 @@ def _no_columns(session: Session, entry: TableEntry, sql: str) -> Iterator[tuple
     for node in sqlglot.parse_one(f"SELECT ({sql})", read=POSTGRESQL.sqlglot).find_all(exp.Column):
         if not node.table or not isinstance(node.this, exp.Identifier):
             continue
-        name = node.name if node.this.quoted else node.name.lower()
+        names = (node.name,) if node.this.quoted else folded(node.name)
         qualifier = comparable_name(node.table)
         tables = possible_tables(aliases.get(qualifier, ())) | ({entry.source_table} if qualifier == own else set())
         known = [session.columns(table) for table in tables]
-        if any(known) and not any(name in columns for columns in known):
-            yield node.table, name
+        if any(known) and not any(name in columns for columns in known for name in names):
+            yield from ((node.table, name) for name in names)
 
 
 def overloads(session: Session, entry: TableEntry) -> set[TableName]:
@@ -123,13 +125,10 @@ def _calls(sql: str) -> Iterator[TableName]:
     for place, token in enumerate(tokens[:-1]):
         if token.kind in _NAMES and tokens[place + 1].text == "(":
             qualified = place >= 2 and tokens[place - 1].text == "." and tokens[place - 2].kind in _NAMES
-            yield TableName(_read(tokens[place - 2].text) if qualified else None, _read(token.text))
+            for schema in _read(tokens[place - 2].text) if qualified else (None,):
+                yield from (TableName(schema, name) for name in _read(token.text))
 
 
-def _read(text: str) -> str:
-    """A name as the server reads it: in lower case, unless it is in quotation marks."""
-    return text[1:-1].replace('""', '"') if text.startswith('"') else text.lower()
-
-
-def _key(place: tuple[str | int, ...]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+def _read(text: str) -> tuple[str, ...]:
+    """What a name may mean to the server."""
+    return (unquote(text),) if text.startswith('"') else folded(text)

@@ -12,6 +12,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from aggregation_pipeline.source.postgresql.names import folded
 from aggregation_pipeline.source.postgresql.session import SourceColumn
 
 # The most digits of an Arrow decimal.
@@ -109,8 +110,8 @@ def _widest(nodes: Iterable[exp.Expression], columns: Mapping[str, SourceColumn]
 
 def _of_column(node: exp.Expression, columns: Mapping[str, SourceColumn]) -> Digits | None:
     quoted = bool(node.this.args.get("quoted")) if isinstance(node.this, exp.Identifier) else False
-    # The server looks for a name without quotation marks in lower case.
-    column = columns.get(node.name if quoted else node.name.lower())
+    names = (node.name,) if quoted else folded(node.name)
+    column = next((columns[name] for name in names if name in columns), None)
     if column is None:
         return None
     if column.type in _INTEGERS:

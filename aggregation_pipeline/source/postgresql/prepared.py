@@ -18,6 +18,7 @@ from aggregation_pipeline.source.postgresql.described import DescribedQuery, des
 from aggregation_pipeline.source.postgresql.functions import refuse_functions_of_rows, refuse_side_effects
 from aggregation_pipeline.source.postgresql.logical_clock import at_logical_time
 from aggregation_pipeline.source.postgresql.masked_paths import refuse_unmasked_paths
+from aggregation_pipeline.source.postgresql.names import refuse_cut_names
 from aggregation_pipeline.source.postgresql.partition import partition_condition
 from aggregation_pipeline.source.postgresql.query import DatasetQuery, build_queries
 from aggregation_pipeline.source.postgresql.relations import (
@@ -77,10 +78,11 @@ def prepare(session: Session, request: ReadRequest) -> PreparedEntry:
 
     Raises:
         SnapshotError: a table's rows would be of another moment.
-        SourceError: the partition's column does not suit, a function may do more than read, or a masked column may be
-            shown.
+        SourceError: the partition's column does not suit, a name is too long, a function may do more than read, or a
+            masked column may be shown.
     """
     entry = request.entry
+    refuse_cut_names(entry)
     refuse_side_effects(session, entry)
     refuse_functions_of_rows(session, entry)
     columns = session.columns(entry.source_table)

@@ -21,11 +21,10 @@ from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
 from aggregation_pipeline.config.sql.references import comparable_name
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.extract import TIES
+from aggregation_pipeline.source.postgresql.names import LONGEST_NAME
 from aggregation_pipeline.source.postgresql.session import Key
 from aggregation_pipeline.source.postgresql.settings import ORDER_KEY
 
-# Longer names are cut, in bytes.
-_LONGEST_NAME: Final = 63
 # The most that a NaN takes, in memory; on disk less. If one took more, the reader would refuse it as no number.
 _NAN_BYTES: Final = 6
 # Applied to each piece of the user's SQL.
@@ -130,7 +129,7 @@ class DatasetQuery:
     def _alias(self, place: int) -> str:
         """The output's name, if the server keeps it as it is; the reader takes the true name from `outputs`."""
         name = self.outputs[place - 1][1]
-        kept = len(name.encode()) <= _LONGEST_NAME and name.isprintable()
+        kept = len(name.encode()) <= LONGEST_NAME and name.isprintable()
         return POSTGRESQL.quote(name if kept else FALLBACK_OUTPUT_NAME.format(place))
 
 

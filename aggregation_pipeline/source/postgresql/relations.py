@@ -13,6 +13,7 @@ from aggregation_pipeline.config.sql.references import references_in
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SnapshotError, SourceError, SourceLostError
+from aggregation_pipeline.source.postgresql.names import folded
 from aggregation_pipeline.source.postgresql.session import Session, regclass
 
 _KINDS: Final[Mapping[str, str]] = {
@@ -93,7 +94,12 @@ def possible_tables(tables: Iterable[TableName | None]) -> set[TableName]:
     lower case, counts as well.
     """
     found = {table for table in tables if table is not None}
-    return found | {TableName(table.database and table.database.lower(), table.name.lower()) for table in found}
+    return found | {
+        TableName(schema, name)
+        for table in found
+        for schema in (folded(table.database) if table.database else (None,))
+        for name in folded(table.name)
+    }
 
 
 def _reached(entry: TableEntry) -> str:

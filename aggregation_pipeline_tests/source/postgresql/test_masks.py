@@ -9,6 +9,9 @@ from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline_tests.source.postgresql.conftest import entry_of
 from aggregation_pipeline_tests.support.reading import SALT, Execute, Read, rows_of
 
+# As many letters as a name may have.
+LONG = "电" * 21
+
 
 @pytest.fixture(scope="module", autouse=True)
 def people(client: "psycopg2.extensions.connection") -> None:
@@ -23,6 +26,7 @@ def people(client: "psycopg2.extensions.connection") -> None:
         )
         cursor.execute("CREATE VIEW people_view AS SELECT id, phone FROM people")
         cursor.execute("CREATE VIEW calls AS SELECT id, phone AS number FROM people")
+        cursor.execute('CREATE VIEW "callsÜ" AS SELECT * FROM calls')
         cursor.execute("CREATE FUNCTION peek() RETURNS text LANGUAGE sql STABLE AS 'SELECT max(phone) FROM people'")
         cursor.execute("CREATE VIEW peeking AS SELECT 1 AS id, peek() AS x")
         cursor.execute(
@@ -108,6 +112,18 @@ def test_rows_are_ordered_by_a_keyed_hash_of_what_is_masked(read: Read):
         (
             {"select_fields": ["id", {"expr": "(SELECT max(c.number) FROM calls AS c)", "alias": "x"}]},
             r"a view, or a table that holds others, leads to public\.people",
+        ),
+        (
+            {"select_fields": ["id", {"expr": "(SELECT max(c.number) FROM CALLSÜ AS c)", "alias": "x"}]},
+            r"a view, or a table that holds others, leads to public\.people",
+        ),
+        (
+            {"select_fields": ["id", {"expr": f"upper({LONG}号)", "alias": "x"}]},
+            r"^select_fields\[1\]: the name .* has 66",
+        ),
+        (
+            {"select_fields": ["id"], "group_by": [f"{LONG}号"]},
+            r"^group_by\[0\]: the name .* and PostgreSQL cuts names",
         ),
         (
             {"select_fields": ["id", {"expr": "(SELECT max((p).phone) FROM people p)", "alias": "x"}]},

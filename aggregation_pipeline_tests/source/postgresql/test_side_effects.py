@@ -19,6 +19,7 @@ def table(client: "psycopg2.extensions.connection") -> None:
         cursor.execute("CREATE FUNCTION thrice(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 3'")
         cursor.execute("CREATE FUNCTION \"Odd\"(int) RETURNS int LANGUAGE sql AS 'SELECT $1'")
         cursor.execute("CREATE FUNCTION roll(things) RETURNS float LANGUAGE sql VOLATILE AS 'SELECT random()'")
+        cursor.execute("CREATE FUNCTION \"rollÜ\"() RETURNS float LANGUAGE sql VOLATILE AS 'SELECT random()'")
         cursor.execute("CREATE SCHEMA tools")
         cursor.execute("CREATE FUNCTION tools.thrice(int) RETURNS int LANGUAGE sql AS 'SELECT $1 * 3'")
 
@@ -62,6 +63,8 @@ def test_it_is_refused_when_the_config_is_loaded(sql: str):
         ("twice(id)", "twice"),
         ("TWICE (id)", "twice"),
         ('"Odd"(id)', "Odd"),
+        # Only A to Z become small letters.
+        ("ROLLÜ()", "rollÜ"),
         ("tools.thrice(id)", r"tools\.thrice"),
         ("(SELECT max(twice(t.id)) FROM things AS t)", "twice"),
         ("pg_catalog.pg_notify('a', 'b')", "pg_notify"),
