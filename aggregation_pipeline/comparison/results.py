@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
 Status = Literal["equal", "differs", "not_compared"]
@@ -73,6 +73,7 @@ class TableResult:
         dataset: which of our datasets was compared.
         truncated: whether a limit cut ours.
         one_row: whether there is one row, which needs no key.
+        columns_only_old: of the old file alone, without those that were arbitrary there.
         keys: the columns by which rows were brought together; empty if all columns were.
         duplicates: how many further rows of each side have a key that was there already.
         examples: a bounded number of differences.
@@ -125,13 +126,20 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
-        tables = []
-        for table in self.tables:
-            fields = asdict(table)
-            for found in fields["columns"].values():
-                found["late"] = {str(seconds): count for seconds, count in found["late"].items()}
-            tables.append(fields)
-        return {"equal": self.exit_code == 0, "exit_code": self.exit_code, "tables": tables}
+        return {"equal": self.exit_code == 0, "exit_code": self.exit_code, "tables": [*map(_fields, self.tables)]}
+
+
+def _fields(table: TableResult) -> dict[str, Any]:
+    # Python 3.11's asdict makes a count of pairs of a Counter: those of the columns are copied by hand.
+    columns = {
+        name: {
+            **vars(found),
+            "notes": dict(found.notes),
+            "late": {str(seconds): count for seconds, count in found.late.items()},
+        }
+        for name, found in table.columns.items()
+    }
+    return asdict(replace(table, columns={})) | {"columns": columns}
 
 
 def shown(text: str | None) -> str | None:

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import resources
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ def html_page(comparison: Comparison, language: Language) -> str:
 
 
 def _table(table: TableResult, language: Language) -> Mapping[str, Any]:
-    return asdict(table) | {
+    return asdict(replace(table, columns={})) | {
         "reasons": [reason_words(reason, language) for reason in table.reasons],
         "notes": [
             {"column": name, "count": count, "text": words(NOTES, note, language)}
