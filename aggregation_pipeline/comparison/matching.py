@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aggregation_pipeline.comparison.values.kinds import Column
+from aggregation_pipeline.config.columns import ALL_COLUMNS
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ComparisonError
 
@@ -24,8 +25,8 @@ class Matching:
         keys: positions among `columns` by which rows are brought together.
         missing_keys: columns of the key that the old file does not have.
         only_ours: columns that the old file does not have.
-        only_old: columns that ours do not have.
-        arbitrary: those of `only_old` that the old query took from any row of a group.
+        only_old: the other columns that ours do not have.
+        arbitrary: columns of the old file alone that the old query took from any row of a group.
         one_row: whether each side has one row, which needs no key.
     """
 
@@ -77,9 +78,9 @@ def match_columns(
         return name in keys or ((not wanted or name in wanted) and name not in without)
 
     pairs = [
-        (position, column, by_name[comparable(column.name)])
+        (position, column, by_name[name])
         for position, column in enumerate(ours)
-        if comparable(column.name) in by_name and compared(comparable(column.name))
+        if (name := comparable(column.name)) in by_name and compared(name)
     ]
     if not pairs:
         raise ComparisonError(
@@ -87,19 +88,34 @@ def match_columns(
             f" the old file's are {_listed(old)}. Give ours the old names with alias."
         )
     matched = {comparable(name) for _, _, name in pairs}
-    only_old = tuple(name for name in old if comparable(name) not in {comparable(c.name) for c in ours})
-    groups = bool(entry.group_by)
+    only_ours = tuple(c.name for c in ours if comparable(c.name) not in by_name)
+    only_old = [name for name in old if comparable(name) not in {comparable(c.name) for c in ours}]
+    arbitrary = _arbitrary(entry, only_old, only_ours)
     return Matching(
         columns=tuple(column for _, column, _ in pairs),
         old_names=tuple(name for _, _, name in pairs),
         positions=tuple(position for position, _, _ in pairs),
         keys=tuple(place for place, (_, column, _) in enumerate(pairs) if comparable(column.name) in keys),
         missing_keys=tuple(name for name in key or key_columns(entry, order) if comparable(name) not in matched),
-        only_ours=tuple(c.name for c in ours if comparable(c.name) not in by_name),
-        only_old=only_old,
-        arbitrary=only_old if groups else (),
-        one_row=entry.datasets[0] == "summary" and not groups and not key,
+        only_ours=only_ours,
+        only_old=tuple(name for name in only_old if name not in arbitrary and compared(comparable(name))),
+        arbitrary=arbitrary,
+        one_row=entry.datasets[0] == "summary" and not entry.group_by and not key,
     )
+
+
+def _arbitrary(entry: TableEntry, only_old: Sequence[str], only_ours: Sequence[str]) -> tuple[str, ...]:
+    """The columns that stood beside GROUP BY in the old query, as far as the entry tells: it has them as fields.
+
+    Without fields they are what is left once all aggregations have found theirs.
+    """
+    if not entry.group_by:
+        return ()
+    fields = {comparable(field.name) for field in entry.select_fields}
+    if fields and ALL_COLUMNS not in fields:
+        return tuple(name for name in only_old if comparable(name) in fields)
+    missing = {comparable(name) for name in only_ours} - {comparable(key.name) for key in entry.group_by}
+    return () if missing else tuple(only_old)
 
 
 def key_columns(entry: TableEntry, order: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Why the two sides may differ, told from what was found and from what the entry says."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from aggregation_pipeline.comparison.results import ColumnResult, Reason, TableResult
@@ -9,6 +9,7 @@ from aggregation_pipeline.config.table_entry import TableEntry
 
 # What the Node service asks for where nothing says otherwise.
 SILENT_LIMIT: Final = 1000
+_MOST_NAMES: Final = 50
 _ROUNDED: Final = 1e-6
 _QUARTER: Final = 15 * 60
 _MOST_HOURS: Final = 15
@@ -22,13 +23,18 @@ _DEPENDS_ON_NOW: Final = re.compile(
 def reasons_of(entry: TableEntry, result: TableResult) -> Iterator[Reason]:
     """Yield what may explain the differences of a table, the likeliest first. Without a difference there is none."""
     if result.arbitrary:
-        yield Reason("arbitrary", values={"columns": ", ".join(result.arbitrary)})
-    elif result.columns_only_old:
-        yield Reason("only_old", values={"columns": ", ".join(result.columns_only_old)})
+        yield Reason("arbitrary", values={"columns": _listed(result.arbitrary)})
+    if result.columns_only_old:
+        yield Reason("only_old", values={"columns": _listed(result.columns_only_old)})
     if result.columns_only_ours:
-        yield Reason("only_ours", values={"columns": ", ".join(result.columns_only_ours)})
+        yield Reason("only_ours", values={"columns": _listed(result.columns_only_ours)})
     if result.status == "differs":
         yield from _of_differences(entry, result)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f", ... ({len(names):,})" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
 
 
 def _of_differences(entry: TableEntry, result: TableResult) -> Iterator[Reason]:

@@ -9,7 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from aggregation_pipeline.comparison.comparing_rows import Differing, RowComparison
-from aggregation_pipeline.comparison.matching import Matching, match_columns
+from aggregation_pipeline.comparison.matching import Matching, comparable, match_columns
 from aggregation_pipeline.comparison.old.cells import Row
 from aggregation_pipeline.comparison.old.csv_file import read_csv_table
 from aggregation_pipeline.comparison.old.excel_file import excel_tables, read_excel_table
@@ -17,7 +17,7 @@ from aggregation_pipeline.comparison.old.json_file import json_tables, read_json
 from aggregation_pipeline.comparison.old.table import OldTable
 from aggregation_pipeline.comparison.ours import Ours
 from aggregation_pipeline.comparison.reasons import reasons_of
-from aggregation_pipeline.comparison.results import TableResult
+from aggregation_pipeline.comparison.results import TableResult, shown
 from aggregation_pipeline.comparison.row_store import OLD, OURS, RowStore, row_store
 from aggregation_pipeline.comparison.values.judging import Judge
 from aggregation_pipeline.comparison.values.keys import Keys
@@ -91,7 +91,7 @@ def compare_table(
     matching = match_columns(
         entry,
         ours.columns,
-        [column for column in old.columns if column not in ours.dropped],
+        [column for column in old.columns if comparable(column) not in set(map(comparable, ours.dropped))],
         order=ours.dataset.order,
         only=options.only,
         ignored=options.ignored,
@@ -108,7 +108,7 @@ def compare_table(
         comparison = RowComparison(matching, judge, result, options.examples)
         total = result.our_rows + result.old_rows
         comparison.compare(store, lambda done: progress("compared", done, total))
-    differs = result.differing_rows or result.only_ours or result.only_old
+    differs = result.differing_rows or result.only_ours or result.only_old or result.columns_only_old
     result.status = "differs" if differs else "equal"
     result.reasons = list(reasons_of(entry, result))
     return Compared(matching, judge, keys, comparison.differing)
@@ -123,7 +123,8 @@ def _open_old(path: Path, name: str, old_format: NodeFormat, table: str) -> OldT
 def _refuse_unusable(old: OldTable, path: Path, name: str, old_format: NodeFormat, table: str) -> None:
     if not old.found:
         tables = (json_tables if old_format == "json" else excel_tables)(path, name)
-        raise ComparisonError(f"{name} has no table {table!r}; it has {', '.join(tables[:30]) or 'none'}.")
+        listed = ", ".join(shown(each) or "" for each in tables[:30])
+        raise ComparisonError(f"{name} has no table {table!r}; it has {listed or 'none'}.")
     if old.failed:
         raise ComparisonError(
             f"{name}: the Node service could not read table {table!r} then (success: false). Its log says why. Compare"
@@ -154,8 +155,8 @@ def _compare_nothing(
 def _say_columns(result: TableResult, matching: Matching) -> None:
     result.keys = [matching.columns[place].name for place in matching.keys]
     result.columns_only_ours = matching.only_ours
-    result.columns_only_old = matching.only_old
-    result.arbitrary = matching.arbitrary
+    result.columns_only_old = [shown(name) or "" for name in matching.only_old]
+    result.arbitrary = [shown(name) or "" for name in matching.arbitrary]
     result.one_row = matching.one_row
 
 

@@ -23,8 +23,11 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = {
         ),
     ),
     "only_old": (
-        "Not compared: {columns}, which only the old file has.",
-        "未比较：{columns}，只有旧文件里有。",
+        (
+            "{columns}: only the old file has this. Add it to the entry under the old name, with alias, or leave it out"
+            " with --ignore."
+        ),
+        "{columns}：只有旧文件里有。请在表配置里按旧名字加上（用 alias），或者用 --ignore 忽略。",
     ),
     "only_ours": (
         "Not compared: {columns}, which only ours has.",

@@ -43,6 +43,9 @@ class Keys:
             return self._moment(column, text)
         if column.kind in NUMERIC:
             return _number(column, text)
+        if column.kind == "bits" and not text.isdigit():
+            # Bytes, which csv-writer took for text.
+            return str(int.from_bytes(text.encode(errors="replace")))
         return text
 
     def _moment(self, column: Column, text: str) -> str:

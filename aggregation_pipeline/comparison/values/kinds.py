@@ -72,7 +72,7 @@ def _kind(arrow: pa.DataType, declared: str) -> Kind:
     if pa.types.is_string(arrow) or pa.types.is_large_string(arrow):
         return _OF_TEXT.get(base, "text")
     tests: tuple[tuple[bool, Kind], ...] = (
-        (pa.types.is_integer(arrow), "integer"),
+        (pa.types.is_integer(arrow) or pa.types.is_boolean(arrow), "integer"),
         (pa.types.is_decimal(arrow), "decimal"),
         (pa.types.is_float32(arrow), "float"),
         (pa.types.is_floating(arrow), "double"),

@@ -14,6 +14,8 @@ from aggregation_pipeline.node_files.names import NodeFormat
 Texts = list[str | None]
 # Stands for an old cell whose mask cannot be applied to what the file has.
 UNKNOWN: Final = "\x00"
+# As drivers of PostgreSQL read them.
+_BOOLEANS: Final = {"true": "1", "false": "0"}
 _BUFFER_KEYS: Final = {"type", "data"}
 
 
@@ -29,6 +31,8 @@ def _writer(column: Column) -> Callable[[object], str]:
         return lambda value: f"0x{value.hex()}" if isinstance(value, bytes) else str(value)
     if column.kind in {"double", "float"}:
         return repr
+    if column.kind == "integer":
+        return lambda value: str(int(value)) if isinstance(value, bool) else str(value)
     return lambda value: value.isoformat() if isinstance(value, (date, datetime)) else str(value)
 
 
@@ -44,8 +48,8 @@ def old_text(column: Column, cell: Cell, old_format: NodeFormat) -> str | None:
     if isinstance(cell, bool):
         return str(int(cell)) if column.kind in NUMERIC else str(cell).lower()
     if isinstance(cell, str):
-        return _object_text(column, cell) if column.kind in {"bytes", "bits", "json"} else cell
-    return _buffer_text(cell) or canonical_json(cell)
+        return _text(column, cell)
+    return _buffer_text(column, cell) or canonical_json(cell)
 
 
 def _is_object(cell: Cell, old_format: NodeFormat) -> bool:
@@ -61,28 +65,31 @@ def _is_object(cell: Cell, old_format: NodeFormat) -> bool:
     return True
 
 
-def _object_text(column: Column, text: str) -> str:
-    """The text of an object that json2csv wrote as JSON; any other text as it is."""
-    if not text.startswith(("{", "[")) or text == "[object Object]":
+def _text(column: Column, text: str) -> str:
+    """The text of an object that json2csv wrote as JSON, and the number of a boolean; any other text as it is."""
+    if column.kind == "integer":
+        return _BOOLEANS.get(text, text)
+    if column.kind not in {"bytes", "bits", "json"} or not text.startswith(("{", "[")) or text == "[object Object]":
         return text
     try:
         value = read_json(text)
     except ValueError:
         return text
-    return _buffer_text(value) or (canonical_json(value) if column.kind == "json" else text)
+    return _buffer_text(column, value) or (canonical_json(value) if column.kind == "json" else text)
 
 
-def _buffer_text(value: object) -> str | None:
-    """The bytes of a Buffer, as JSON.stringify writes one; None for anything else."""
+def _buffer_text(column: Column, value: object) -> str | None:
+    """The bytes of a Buffer, as JSON.stringify writes one, or the number that its bits are; None for anything else."""
     if not isinstance(value, Mapping) or set(value) != _BUFFER_KEYS or value["type"] != "Buffer":
         return None
     data = value["data"]
     if not isinstance(data, Sequence):
         return None
     try:
-        return f"0x{bytes(int(str(each)) for each in data).hex()}"
+        found = bytes(int(str(each)) for each in data)
     except ValueError:
         return None
+    return str(int.from_bytes(found)) if column.kind == "bits" else f"0x{found.hex()}"
 
 
 class OldMasks:
