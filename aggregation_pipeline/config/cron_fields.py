@@ -148,11 +148,13 @@ class Field:
         while found := re.search(r"(\d+)-(\d+)", text):
             first, last = sorted(map(int, found.groups()))
             text = text.replace(found[0], ",".join(map(str, range(first, last + 1))), 1)
-        listed, _, step = text.partition("/")
-        numbers = listed.split(",")
-        if not all(number.isdigit() for number in [*numbers, step or "1"]) or step == "0":
+        # A step counts at the end only, for the whole list. Of other parts it takes the number that they begin with.
+        listed, step = found.groups() if (found := re.fullmatch(r"(.+)/(\w+)", text)) else (text, "1")
+        begun = [re.match(r"\d+", part) for part in listed.split(",")]
+        if not all(begun) or not step.isdigit() or int(step) == 0:
             return None
-        return frozenset(int(number) for number in numbers if int(number) % int(step or 1) == 0) or None
+        numbers = frozenset(int(part[0]) for part in begun if part and int(part[0]) % int(step) == 0)
+        return numbers if numbers and min(numbers) >= self.low and max(numbers) <= self.high else None
 
 
 FIELDS: Final = (
