@@ -122,6 +122,9 @@ SHAPES = {
         "a.js": f"exports.tableConfigs = {RULES}; require('./b');",
         "b.js": "module.exports = { a: require('./a') };",
     },
+    "defaults beside them": {"server.js": f"exports.defaults = {{ limit: 5 }}; exports.tableConfigs = {RULES};"},
+    "a Map": {"server.js": f"exports.rules = new Map(Object.entries({RULES}));"},
+    "static fields": {"server.js": f"module.exports = class {{ static #n = 1; static tables = {RULES}; }};"},
     "a service that starts at once, and asks what is not installed": {
         "server.js": f"const app = require('express')(); const _ = require('not-installed');\n"
         f"const db = _.connect(); app.use(_.x.y()); app.listen(80); process.on('SIGTERM', () => process.exit());\n"
@@ -131,7 +134,7 @@ SHAPES = {
 
 
 # The others are slow together.
-QUICK = ("a configuration", "an async function that waits", "ES modules", "TypeScript that was compiled", "assignments")
+QUICK = ("a configuration", "an async function that waits", "ES modules", "TypeScript that was compiled", "a Map")
 
 
 @pytest.mark.parametrize(

@@ -153,13 +153,20 @@ function isRule(value) {
   return keys.some((key) => OWN.includes(key)) || (keys.length > 0 && keys.every((key) => OTHER.includes(key)));
 }
 
+const DEFAULTS = /^_|default|common|base|global|shared|fallback|template/i;
+
 function isMap(value) {
   if (!isObject(value)) return false;
   if (Array.isArray(value)) return value.some((item) => isRule(item) && typeof (item.table ?? item.name) === "string");
-  return keysOf(value).some((key) => isRule(value[key]));
+  const keys = keysOf(value);
+  const rules = keys.filter((key) => isRule(value[key]));
+  // { defaults: { limit: 5 }, tableConfigs: { users: ... } } is no map of tables, and holds one.
+  const isBeside = (key) => DEFAULTS.test(key) || !keysOf(value[key]).some((each) => OWN.includes(each));
+  return rules.length > 0 && !(rules.every(isBeside) && keys.some((key) => !rules.includes(key) && isMap(value[key])));
 }
 
 function* maps(value, at = [], depth = 0, seen = new Set()) {
+  if (value instanceof Map) value = Object.fromEntries(value);
   if (!isObject(value) || seen.has(value) || depth > 5) return;
   seen.add(value);
   if (isRule(value)) return;
@@ -258,7 +265,8 @@ async function exported(file, esm) {
   const callable = [[exports, exports, true]];
   if (isObject(exports)) for (const key of keysOf(exports)) callable.push([exports[key], exports, key === "default" || CONFIG_NAME.test(key)]);
   for (const [made, self, isCalled] of callable) {
-    if (typeof made === "function" && !standIns.has(made) && isCalled && made.length === 0 && !isClass(made)) {
+    if (typeof made === "function" && !standIns.has(made) && isClass(made)) values.push({ ...made });
+    else if (typeof made === "function" && !standIns.has(made) && isCalled && made.length === 0) {
       values.push(await bounded(made.call(self === made ? undefined : self)));
     } else if (made instanceof Promise) values.push(await bounded(made));
   }
