@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from aggregation_pipeline.drafting.traditional import simplified
+
 # About 95 in 100 people have one of these. Rare ones that begin many words (成, 车, 时) are left out.
 _SURNAMES: Final = (
     "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林罗高郑梁谢宋唐许韩冯邓曹彭曾肖萧田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范"
@@ -39,5 +41,5 @@ _OTHERS: Final = frozenset(_OTHER_WORDS.split())
 
 def is_chinese_name(text: str) -> bool:
     """Whether a whole value can be a name: a surname and one or two characters more, or parts with dots between."""
-    text = "".join(text.split())
+    text = simplified("".join(text.split()))
     return _NAME.fullmatch(text) is not None and text not in _OTHERS and not _ENDS_OTHERWISE.search(text)

@@ -9,27 +9,29 @@ from typing import Final
 
 from aggregation_pipeline.drafting.people_words import is_person, is_person_in_chinese
 from aggregation_pipeline.drafting.personal_kinds import Kind
+from aggregation_pipeline.drafting.traditional import simplified
 
 # Words joined by underscores, the first kind that fits. `_` stands at both ends of a name.
 _NAMES: Final[Mapping[Kind, str]] = {
     "secret": (
         r"_(password|passwd|passcode|pwd|salt|secret|token|mima|credentials?|session_?key|(api|access|"
-        r"private|secret|app)_?(key|secret))_|password|passwd|secret_?key|_otp_|_pin_(code)?_"
+        r"private|secret|app)_?(key|secret))_|password|passwd|secret_?key|_otp_|_pin_(code)?_|"
+        r"^_((user|login|admin|account|db|mail|pay|my)_?)?pass_$|_pass_?(hash|phrase)_|_pw_?(hash)?_$|_jwt_|_bearer_|_cv[vc]2?_"
     ),
     "openid": r"_(open|union)_?id_|_wx_?id_|openid|unionid",
     "email": r"e_?mail|_mail_|youxiang|_dzyx_|_yx_",
     "phone": (
         r"phone|mobile|_cell_|_tel_|_tel(no|num|number)?_|msisdn|_fax_|shouji|dianhua|_sjh(m)?_|_(lx)?(dh|sj)_$|_lx(dh|fs)_|"
-        r"_(dh|sj)hm_|_land_?line_"
+        r"_(dh|sj)hm_|_land_?line_|_(mob|ph|cell|contact)_?(no|num|number)_|_mob_$"
     ),
     "id_card": (
         r"id_?card|_ident(ity|ification)_?(card|no|num|number|code)_|_id_?(no|num|number)_|shenfenzheng|"
         r"_sfz(h|hm|hao)?_|_zjh(m)?_|zhengjianhao|_ssn_|_cert(ificate)?_?(no|num|number|code)_|national_?id|"
-        r"citizen_?(id|no)|passport|_(driver|driving)_?licen[cs]e"
+        r"citizen_?(id|no)|social_?security|_nric_|_hkid_|aadhaar|passport|_(driver|driving)_?licen[cs]e"
     ),
     "bank_card": (
         r"bank_?(card|account|acct)|(credit|debit)_?card|_card_?(no|num|number)_|_iban_|yinhangka|kahao|"
-        r"_yhk(h|hm)?_|_account_?(no|num|number)_|_acct_?no_"
+        r"_yhk(h|hm)?_|_bank_?acc_|_account_?(no|num|number)_|_acct_?no_"
     ),
     "ip": r"_ip_|_ip(v4|v6)?_?addr(ess)?_|_(client|login|last|remote|register|reg|user)_?ip_",
     "birthday": r"birth|_dob_|shengri|_csrq_|chushengriqi",
@@ -49,7 +51,7 @@ _NAMES: Final[Mapping[Kind, str]] = {
     "contact": (
         r"wechat|weixin|_wx_?(no|num|number|account|hao)_|_wx_$|_wxh_|_qq_?(no|num|number|hao)?_|_skype_|whatsapp|"
         r"_telegram_|_dingtalk_|plate_?(no|num|number)|licen[cs]e_?plate|_car_?(no|plate)_|chepai|_imei_|"
-        r"_idfa_"
+        r"_idfa_|_ali_?pay_?(account|id|no)?_$|_zfb(zh)?_$"
     ),
     "free_text": (
         r"_(notes?|remarks?|memo|messages?|feedback|complaint|beizhu|liuyan|bz|signature|bio|"
@@ -60,9 +62,9 @@ _NAMES: Final[Mapping[Kind, str]] = {
 _CHINESE: Final[Mapping[Kind, str]] = {
     "secret": r"密码|口令|密钥|秘钥|令牌|盐值|加密盐|验证码",
     "openid": r"openid|unionid",
-    "email": r"邮箱|电子邮件|邮件地址",
-    "phone": r"手机|电话|联系方式|移动号码|座机|传真",
-    "id_card": r"身份证|证件号|护照|社保号|通行证|驾驶证",
+    "email": r"邮箱|电子邮件|邮件地址|电邮|电子信箱",
+    "phone": r"手机|电话|[联连][系络]方式|移动号码|座机|传真",
+    "id_card": r"身[份分]证|证件号|护照|社保号|通行证|驾驶证|驾照|(军官|士兵|居住|居留|台胞|回乡|健保|医保)[证卡]",
     "bank_card": r"银行卡|卡号|银行账[号户]|银行帐[号户]|信用卡|收款账[号户]",
     "ip": r"IP地址|登[录陆]IP|客户端IP|注册IP|^IP$",
     "birthday": r"生日|出生",
@@ -74,7 +76,7 @@ _CHINESE: Final[Mapping[Kind, str]] = {
         r"(?<!图片)(?<!链接)(?<!回调)(?<!接口)(?<!网站)(?<!MAC)(?<!物理)(?<!请求)(?<!文件)地址|"
         r"住址|门牌"
     ),
-    "contact": r"微信号|微信$|^微信|QQ|钉钉号|车牌",
+    "contact": r"微信号|微信$|^微信|QQ|钉钉号|车牌|支付宝(号|[账帐][号户])?$",
     "free_text": r"备注|留言|个性签名|自我介绍|反馈内容|投诉内容|附言",
 }
 # A column that ends so is about such data, and holds none.
@@ -119,7 +121,8 @@ def _kind_of_words(words: str, table: str) -> Kind | None:
     return "name" if _NAME_ALONE.fullmatch(words) and _OF_PEOPLE.search(joined_words(table)) else None
 
 
-def _kind_in_chinese(text: str, table: str) -> Kind | None:
+def _kind_in_chinese(written: str, table: str) -> Kind | None:
+    text = simplified(written)
     if text.isascii() and "openid" not in text.lower():
         return None
     if _ABOUT_IT.search(text) and not re.search(r"(出生|生日)", text):
@@ -135,7 +138,7 @@ def _kind_in_chinese(text: str, table: str) -> Kind | None:
 def joined_words(name: str) -> str:
     """Return `receiverPhone` and `receiver-phone` as `_receiver_phone_`."""
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
-    words = re.sub(r"[\W_]+", "_", parted).strip("_").lower()
+    words = re.sub(r"[\W_]+", "_", simplified(parted)).strip("_").lower()
     return f"_{words}_"
 
 

@@ -7,8 +7,9 @@ from typing import Final
 from aggregation_pipeline.drafting.personal_kinds import Kind
 
 _PHONE: Final = re.compile(r"(?:(?:\+|00)?86[ -]?)?1[3-9]\d(?:[ -]?\d{4}){2}", re.ASCII)
-# A landline with its area code set off, and what begins with the code of a country.
+# A landline with its area code set off, one of North America, and what begins with the code of a country.
 _LANDLINE: Final = re.compile(
+    r"(?:1-)?(?:\([2-9]\d\d\) ?|[2-9]\d\d-)[2-9]\d\d-\d{4}|"
     r"\(?0(?:10|2\d|[3-9]\d{2})(?:\)[ -]?|[ -])[2-9]\d{2,3}[ -]?\d{4}(?:[ -]\d{1,6})?|\+\d{1,3}(?:[ -]?\d){7,12}",
     re.ASCII,
 )

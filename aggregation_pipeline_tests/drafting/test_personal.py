@@ -15,7 +15,7 @@ OTHERS = (
     "ship ip_count equipment 手机型号 联系人数量 是否绑定手机 图片地址 商品名称 邮箱状态 url image_url company "
     "user_agent sort_by ordered_by http_client client_type agent_id driver_status customer_level is_member "
     "spmc xmmc cpmc dpmc hz kh region province_city_area branch_name supplier brand_name 人数 "
-    "客户来源 业务员编号 城市 机器人 会员数"
+    "客户来源 业务员编号 城市 机器人 会员数 is_pass pass_count 手機型號 聯絡人數量 圖片地址"
 )
 
 
@@ -26,9 +26,9 @@ OTHERS = (
             "phone",
             "phone mobile Mobile userPhone receiver_phone tel contact_tel telNo shouji shoujihao sjhm lxdh dh 手机号",
         ),
-        ("email", "email e_mail EMail userEmail mail youxiang 邮箱 联系邮箱"),
+        ("email", "email e_mail EMail userEmail mail youxiang 邮箱 联系邮箱 電子郵件 電郵"),
         ("id_card", "id_card idCardNo identity_no sfzh sfzhm shenfenzhenghao passport_no cert_no 身份证号 证件号码"),
-        ("bank_card", "bank_card bankCardNo card_no bank_account yinhangka yhkh 银行卡号 credit_card"),
+        ("bank_card", "bank_card bankCardNo card_no bank_account yinhangka yhkh 银行卡号 credit_card 銀行帳號"),
         ("openid", "openid open_id wx_openid unionId"),
         ("name", "real_name username userName nickname full_name xingming consignee receiver_name 姓名 收货人 contact"),
         (
@@ -41,10 +41,13 @@ OTHERS = (
         ),
         ("address", "address addr home_address detail_addr receiverAddress dizhi dz shdz 地址 收货地址 street"),
         ("birthday", "birthday birth_date dob csrq 出生日期"),
-        ("contact", "wechat weixin wx wxh qq wx_no plate_no 微信 微信号 车牌号"),
+        ("contact", "wechat weixin wx wxh qq wx_no plate_no 微信 微信号 车牌号 支付宝账号 alipay"),
         ("ip", "ip client_ip last_login_ip ip_address ipAddr 登录IP"),
         ("secret", "password passwd pwd salt api_key access_token app_secret 密码"),
-        ("free_text", "note remark buyer_note memo 备注 买家留言"),
+        ("phone", "mob_no contact_no 手機號碼 行動電話 聯絡方式"),
+        ("id_card", "身分證字號 驾照 nric social_security"),
+        ("secret", "密碼 pass user_pass pass_hash jwt cvv"),
+        ("free_text", "note remark buyer_note memo 备注 买家留言 備註"),
     ],
 )
 def test_a_name_says_what_a_column_holds(kind: str, names: str):
@@ -92,6 +95,7 @@ def test_a_comments_first_words_say_it_too(table: str, column: str, comment: str
         ("020-123", None),
         ("2026-11-27", None),
         ("12812345678", None),
+        ("(415) 555-0123", "phone"),
         ("li.lei+1@example.com.cn", "email"),
         ("@example.com", None),
         ("11010519491231002X", "id_card"),
@@ -117,7 +121,12 @@ def test_a_value_is_told_by_its_form_and_its_check_digit(text: str, kind: str | 
 
 
 @pytest.mark.parametrize(
-    "values", [["张三", "李四"], [*["张三", "李四", "王小明", "欧阳娜娜", "古丽·买买提"] * 9, "", "无", "-", "测试"]]
+    "values",
+    [
+        ["张三", "李四"],
+        ["張三", "歐陽娜娜"],
+        [*["张三", "李四", "王小明", "欧阳娜娜", "古丽·买买提"] * 9, "", "无", "-", "测试"],
+    ],
 )
 def test_a_column_of_chinese_names_is_told_by_their_surnames(values: list[str]):
     assert facts_of(values).kind == "name"
