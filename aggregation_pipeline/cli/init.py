@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from aggregation_pipeline.cli import common, init_questions
-from aggregation_pipeline.cli.init_view import show
+from aggregation_pipeline.cli.init_view import as_shown, show
 
 if TYPE_CHECKING:
     from aggregation_pipeline.drafting.draft import Draft, How, Refused
@@ -285,7 +285,7 @@ def _draft(how: "How", tables: "Sequence[Table]") -> "list[Draft | Refused]":
         bar = display.add_task("tables", total=len(tables))
         for result in draft_tables(how, tables):
             results.append(result)
-            display.update(bar, advance=1, description=result.table.name)
+            display.update(bar, advance=1, description=as_shown(result.table.name))
     return results
 
 

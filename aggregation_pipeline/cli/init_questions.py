@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 import click
 
+from aggregation_pipeline.cli.init_view import as_shown
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -130,7 +132,7 @@ def chosen_tables(tables: "Sequence[Table]", usual: "Sequence[Table]") -> "list[
 
     for number, table in enumerate(tables[:_TABLES_SHOWN], start=1):
         mark = "*" if table in usual else " "
-        click.echo(f"{mark}{number:>4}  {table.name}  {_size(table)}", err=True)
+        click.echo(f"{mark}{number:>4}  {as_shown(table.name)}  {_size(table)}", err=True)
     if len(tables) > _TABLES_SHOWN:
         click.echo(f"      and {len(tables) - _TABLES_SHOWN:,} more, which can be given by name", err=True)
 

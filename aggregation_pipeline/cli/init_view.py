@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 _MOST_SHOWN: Final = 8
 
 
+def as_shown(text: str) -> str:
+    """A text of the database without what would move the cursor, colour the terminal or turn letters round."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
+
+
 def show(
     drafts: "Sequence[Draft]",
     refused: "Sequence[Refused]",
@@ -38,10 +43,11 @@ def show(
         click.echo(f"{draft.name}: {'; '.join(parts)}")
     for table in more_parts:
         click.echo(
-            f"{table} seems to be a further part of a table that an entry reads: add it to its `table`.", err=True
+            f"{as_shown(table)} seems to be a further part of a table that an entry reads: add it to its `table`.",
+            err=True,
         )
     for each in refused:
-        click.echo(f"{each.table.name} is left out: {each.cause}", err=True)
+        click.echo(f"{as_shown(each.table.name)} is left out: {as_shown(each.cause)}", err=True)
     names = {table.name for table in tables}
     for entry_name, read in existing.entries.items():
         if gone := [table for table in read if table not in names]:

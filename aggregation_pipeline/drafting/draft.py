@@ -20,7 +20,7 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.config.yaml.writing import Commented, file_text
 from aggregation_pipeline.drafting.alike import Alike, alike_parts
 from aggregation_pipeline.drafting.entry import Findings, entry_of
-from aggregation_pipeline.drafting.entry_names import entry_name
+from aggregation_pipeline.drafting.entry_names import another_name, entry_name
 from aggregation_pipeline.drafting.families import Family
 from aggregation_pipeline.drafting.roles import find_roles
 from aggregation_pipeline.drafting.sampling import Sample, facts_of_rows
@@ -48,7 +48,7 @@ class How:
         limits: of each statement.
         sample_rows: how many rows of a table are looked at, 0 for none.
         detail: whether entries list the rows' columns too.
-        taken: names that entries of other sources have, case-folded.
+        taken: names that entries have already, case-folded.
     """
 
     options: SourceOptions
@@ -103,7 +103,10 @@ def draft_tables(how: How, tables: Iterable[Table]) -> Iterator[Draft | Refused]
     """
     for table in tables:
         try:
-            yield from _drafts(how, table)
+            for result in _drafts(how, table):
+                if isinstance(result, Draft):
+                    how = replace(how, taken=how.taken | {result.name.casefold()})
+                yield result
         except SourceLostError:
             raise
         except SourceError as error:
@@ -197,6 +200,9 @@ def _parsed(how: How, found: Findings) -> Draft:
     name = table.title if isinstance(table, Family) else entry_name(table.name)
     if source and name.casefold() in how.taken:
         name = f"{source}_{name}"
+    if name.casefold() in how.taken:
+        # Names of entries differ in more than case, and those of tables need not.
+        name = another_name(table.name)
     with using(dialect_of(how.options.kind)):
         entry = entry_of(found, how.words, detail=detail, today=how.today, name=name, source=source)
     text, kinds = file_text([], {name: entry}).encode(), {source: how.options.kind}

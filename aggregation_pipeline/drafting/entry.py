@@ -12,10 +12,11 @@ from aggregation_pipeline.config.columns import SelectedField
 from aggregation_pipeline.config.messages.listing import some_of
 from aggregation_pipeline.config.sql.expressions import is_plain_word
 from aggregation_pipeline.config.sql.mysql import MYSQL
-from aggregation_pipeline.config.sql.table_names import TableName, split_table
+from aggregation_pipeline.config.sql.shards import split_tables
+from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.sql.tokens import quote
 from aggregation_pipeline.config.yaml.writing import Commented, Node
-from aggregation_pipeline.drafting.entry_names import entry_name
+from aggregation_pipeline.drafting.entry_names import entry_name, free_name
 from aggregation_pipeline.drafting.families import Family
 from aggregation_pipeline.drafting.personal_kinds import MASKS
 from aggregation_pipeline.drafting.roles import Roles
@@ -152,7 +153,9 @@ def _day_key(found: Findings, fields: Mapping[str, str]) -> list[Node]:
     # No word of SQL that needs quotation marks has an underscore, but constants; PostgreSQL reads A as a.
     plain = re.fullmatch(r"[a-z]+(_[a-z]+)+", column.name) and is_plain_word(column.name)
     written = column.name if plain else quote(column.name)
-    return [{"expr": f"DATE({written})", "alias": "day" if "day" not in fields else f"{_letters(column.name)}_day"}]
+    columns = {name.casefold() for name in fields}
+    alias = "day" if "day" not in columns else free_name(f"{_letters(column.name)}_day", columns)
+    return [{"expr": f"DATE({written})", "alias": alias}]
 
 
 def _aggregations(roles: Roles, fields: Mapping[str, str]) -> list[Node]:
@@ -161,14 +164,15 @@ def _aggregations(roles: Roles, fields: Mapping[str, str]) -> list[Node]:
         *(("SUM", name, "sum") for name in roles.sums),
         *(("AVG", name, "avg") for name in roles.averages),
     ]
-    written: list[Node] = [{"function": "COUNT", "alias": "row_count"}]
-    taken = {"row_count", *(key.casefold() for key in roles.keys)}
+    taken = {key.casefold() for key in roles.keys}
+    rows = free_name("row_count", taken)
+    taken.add(rows)
+    written: list[Node] = [{"function": "COUNT", "alias": rows}]
     for function, name, prefix in figures:
-        alias = f"{prefix}_{_letters(name)}"
-        if name not in fields or alias.casefold() in taken:
-            continue
-        taken.add(alias.casefold())
-        written.append({"function": function, "field": fields[name], "alias": alias})
+        if name in fields:
+            alias = free_name(f"{prefix}_{_letters(name)}", taken)
+            taken.add(alias.casefold())
+            written.append({"function": function, "field": fields[name], "alias": alias})
     return written
 
 
@@ -192,7 +196,7 @@ def _letters(name: str) -> str:
 def _means(text: str, table: str) -> bool:
     """Whether a text names the table without the key `table`."""
     try:
-        return split_table(text) == TableName(None, table)
+        return split_tables(text) == (TableName(None, table),)
     except ValueError:
         return False
 

@@ -1,10 +1,12 @@
 """What is drafted of a live database, on real servers."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
-from aggregation_pipeline.config.yaml.writing import Commented
+from aggregation_pipeline.config.loading import load_config
+from aggregation_pipeline.config.yaml.writing import Commented, file_text
 from aggregation_pipeline.drafting.draft import Draft, Refused, find_tables
 from aggregation_pipeline.drafting.left_out import reasons_to_leave_out, units_of, usual_choice
 from aggregation_pipeline.source.catalogue import Table
@@ -250,6 +252,24 @@ def test_tables_of_the_machinery_are_left_out_and_the_rest_is_bounded():
     choice = usual_choice(units_of(tables, lambda name: name == "blog"), lambda name: name == "blog", 3)
     assert [table.name for table in choice.taken] == ["orders", "users", "catalog"]
     assert choice.left_out["smaller"] == ["logistics", "jobs_board"]
+
+
+def test_names_that_differ_in_their_case_alone_are_told_apart(mariadb: MySQLServer, tmp_path: Path):
+    """So are the outputs of an entry, where a column is called like one of ours, or two differ in no letter."""
+    database = mariadb.fresh_database()
+    columns = "id INT PRIMARY KEY, row_count ENUM('a', 'b'), `a b` DECIMAL(9,2), `a-b` DECIMAL(9,2)"
+    names = ("Orders", "orders", "ORDERS", "kept", "a,b")
+    run_on(mariadb, database, [f"CREATE TABLE `{name}` ({columns})" for name in names])
+    drafts = shop.drafted(shop.how(mariadb, database, taken=frozenset(["kept"])))
+    path = tmp_path / "aggregation.yaml"
+    entries = {draft.name: draft.entry for draft in drafts.values() if isinstance(draft, Draft)}
+    path.write_text(file_text([], entries), encoding="utf-8")
+    loaded = load_config(path).tables
+    assert sorted(table.name for entry in loaded for table in entry.shards) == sorted(names)
+    assert len({entry.name.casefold() for entry in loaded} | {"kept"}) == len(names) + 1
+    assert {tuple(item.alias for item in entry.aggregations) for entry in loaded} == {
+        ("row_count_2", "sum_a_b", "sum_a_b_2")
+    }
 
 
 @pytest.mark.slow
