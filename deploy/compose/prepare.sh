@@ -33,6 +33,15 @@ password() {
     cat "/run/server-secrets/$1"
 }
 
+# Refuses .env where it sets the variable $1, in letters of any case: docker-compose.yml sets $1_FILE, and of both none counts.
+refuse() {
+    if grep -Eiq "^[[:space:]]*(export[[:space:]]+)?$1(_FILE)?[[:space:]]*[=:][[:space:]]*[^[:space:]#]" /project/.env; then
+        echo ".env sets $1, and docker-compose.yml brings a $2: take the line out." \
+            "The URL of a $2 of your own goes into secrets/$3" >&2
+        exit 1
+    fi
+}
+
 chown "0:$ours" /run/secrets
 chown "0:$servers" /run/server-secrets
 chmod 0750 /run/secrets /run/server-secrets
@@ -65,11 +74,8 @@ for secret in /project/secrets/*; do
     fi
 done
 if [ -f /project/.env ]; then
-    if grep -Eq '^[[:space:]]*(export[[:space:]]+)?DAGSTER_PG_URL(_FILE)?[[:space:]]*[=:]' /project/.env; then
-        echo ".env sets DAGSTER_PG_URL, and docker-compose.yml brings a PostgreSQL: take the line out." \
-            "The URL of a PostgreSQL of your own goes into secrets/dagster_pg_url" >&2
-        exit 1
-    fi
+    refuse DAGSTER_PG_URL PostgreSQL dagster_pg_url
+    refuse CELERY_BROKER_URL Redis celery_broker_url
     keep /run/secrets/.env "$ours" < /project/.env
 else
     keep /run/secrets/.env "$ours" < /dev/null

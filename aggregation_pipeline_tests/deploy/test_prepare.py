@@ -1,0 +1,52 @@
+"""What `prepare` of docker-compose.yml refuses, in a folder that stands for its container."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from aggregation_pipeline_tests.deploy.compose import Containers
+from aggregation_pipeline_tests.support.paths import REPOSITORY
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
+
+
+@pytest.fixture
+def containers(tmp_path: Path) -> Containers:
+    made = Containers(tmp_path, tmp_path, {})
+    made.make_folders()
+    (tmp_path / "project/deploy/compose").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "deploy/compose/prepare.sh", tmp_path / "project/deploy/compose")
+    script = tmp_path / "project/deploy/compose/prepare.sh"
+    script.write_text(made.translate(script.read_text(encoding="utf-8")), encoding="utf-8")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("line", "secret"),
+    [
+        ("CELERY_BROKER_URL=redis://:p@h/0", "celery_broker_url"),
+        ("  export celery_broker_url: redis://:p@h/0", "celery_broker_url"),
+        ("CELERY_BROKER_URL_FILE=/run/secrets/mine", "celery_broker_url"),
+        ("Dagster_Pg_Url=postgresql://u:p@h/d", "dagster_pg_url"),
+    ],
+)
+def test_a_url_that_the_compose_file_gives_too_is_refused_before_anything_starts(
+    containers: Containers, line: str, secret: str
+):
+    file = containers.folder / "project/.env"
+    file.write_text(f"DB_HOST=mysql\n{line}\n", encoding="utf-8")
+    refused = containers.run(containers.command("prepare"), "prepare", root=True)
+    assert refused.returncode == 1
+    assert (
+        f"take the line out. The URL of a {'Redis' if 'celery' in secret else 'PostgreSQL'} of your own"
+        in refused.stderr
+    )
+    assert f"goes into secrets/{secret}" in refused.stderr
+    assert "p@h" not in refused.stderr
+    assert not (containers.folder / "run/secrets/.env").exists()
+    # Neither a mark nor an empty value sets it.
+    file.write_text(f"# {line}\nCELERY_BROKER_URL=\nMY_CELERY_BROKER_URL=1\n", encoding="utf-8")
+    done = containers.run(containers.command("prepare"), "prepare", root=True)
+    assert (done.returncode, done.stderr) == (0, "")
