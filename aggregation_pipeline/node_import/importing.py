@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,7 @@ from aggregation_pipeline.node_import.entries import (
     entry_without_rules,
     with_comments,
 )
+from aggregation_pipeline.node_import.environment import notes_of_environment, start_variables
 from aggregation_pipeline.node_import.evaluating.node import ASK_FOR_JSON
 from aggregation_pipeline.node_import.report import Item, Kind
 from aggregation_pipeline.node_import.rules import FoundRules, rules_in_force, rules_of_file, rules_of_json
@@ -91,7 +92,8 @@ def import_project(folder: Path, *, rules: Path | None = None, rules_json: tuple
         text = read_env_file(path)
     except FileNotFoundError:
         text = ""
-    env = parse_env_file(text, path)
+    started = start_variables(project)
+    env = parse_env_file(text, path) | started
     try:
         if rules_json is not None:
             found = rules_of_json(_json(*rules_json), rules_json[1])
@@ -100,6 +102,10 @@ def import_project(folder: Path, *, rules: Path | None = None, rules_json: tuple
     except ImportNodeError as error:
         raise ImportNodeError(_hidden(str(error), secrets_of(env))) from None
     imported = _imported(project, found, env, text)
+    imported.items = [
+        replace(each, place="package.json") if each.place == ".env" and each.what in started else each
+        for each in imported.items
+    ]
     others = sorted(
         each.name for each in project.root.glob(".env.*") if each.name not in {".env.example", ".env.sample"}
     )
@@ -107,6 +113,7 @@ def import_project(folder: Path, *, rules: Path | None = None, rules_json: tuple
         imported.items.append(
             Item("not carried", ", ".join(others), "only .env is read: set what differs there by hand", "")
         )
+    imported.items += [each for each in notes_of_environment(project, env) if each.what not in others]
     return imported
 
 

@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from aggregation_pipeline.node_import.code.sources import NodeProject
 from aggregation_pipeline.node_import.crons import cron_of_node, scheduler_of
 from aggregation_pipeline.node_import.report import Item, Kind
 from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline.settings.env_file import parse_env_file
 from aggregation_pipeline.settings.env_text import env_assignment, env_assignment_for_node
 from aggregation_pipeline.settings.messages import describe_problem
 from aggregation_pipeline.settings.value_files import with_files
@@ -63,7 +65,9 @@ def names_read_differently(text: str, env: Mapping[str, str]) -> list[str]:
         if binding.key:
             expanded = any(isinstance(atom, Variable) for atom in parse_variables(binding.value or ""))
             read[binding.key] = None if expanded else binding.value
-    return [name for name, value in env.items() if read.get(name) != value]
+    # A variable of the start script is in no line.
+    in_node = parse_env_file(text, Path(".env"))
+    return [name for name, value in env.items() if in_node.get(name) == value != read.get(name)]
 
 
 def variables_of(
