@@ -22,7 +22,10 @@ from aggregation_pipeline.settings.env_text import env_assignment, env_assignmen
 from aggregation_pipeline.settings.messages import describe_problem
 from aggregation_pipeline.settings.value_files import with_files
 
-_SECRET: Final = re.compile(r"PASS|PWD|SECRET|TOKEN|KEY|CREDENTIAL|SALT|DSN|_URL$|WEBHOOK", re.IGNORECASE)
+_SECRET: Final = re.compile(
+    r"PASS|PWD|(^|_)PW(_|$)|SECRET|TOKEN|KEY|CREDENTIAL|AUTH|SALT|DSN|_UR[IL]$|WEBHOOK", re.IGNORECASE
+)
+_PASSWORD_IN_URL: Final = re.compile(r"://[^/\s:@]*:([^\s@]+)@")
 # A shorter value would be found in any text.
 _SHORTEST_SECRET: Final = 5
 _OLD_ZONE: Final = "Asia/Shanghai"
@@ -51,8 +54,10 @@ class Variables:
 
 
 def secrets_of(env: Mapping[str, str]) -> list[str]:
-    """The values that are secret, as far as the names of their variables tell."""
-    return [value for name, value in env.items() if _SECRET.search(name) and len(value) >= _SHORTEST_SECRET]
+    """The values that are secret, as far as the names of their variables tell, and the passwords in URLs."""
+    named = [value for name, value in env.items() if _SECRET.search(name)]
+    inside = [found for value in env.values() for found in _PASSWORD_IN_URL.findall(value)]
+    return [value for value in (*named, *inside) if len(value) >= _SHORTEST_SECRET]
 
 
 def names_read_differently(text: str, env: Mapping[str, str]) -> list[str]:

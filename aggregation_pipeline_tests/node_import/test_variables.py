@@ -6,7 +6,7 @@ import pytest
 from dotenv import dotenv_values
 
 from aggregation_pipeline.node_import.code.sources import NodeProject, open_project
-from aggregation_pipeline.node_import.variables import Variables, variables_of
+from aggregation_pipeline.node_import.variables import Variables, secrets_of, variables_of
 from aggregation_pipeline.settings.env_file import parse_env_file
 from aggregation_pipeline_tests.node_import.projects import OLD_SERVICE, written
 
@@ -173,3 +173,8 @@ def test_a_variable_that_the_scheduler_is_not_given_decides_nothing(tmp_path: Pa
     made = made_of(SOURCE + "CRON_SCHEDULE=0 9 * * *\n", project)
     assert made.values["CRON_SCHEDULE"] == "0 5 * * *"
     assert said(made, "CRON_SCHEDULE")[0][0] == "not carried"
+
+
+def test_what_is_secret_is_known_by_names_and_by_passwords_in_urls():
+    env = {"API_PW": "hunter22", "MYSQL_URI": "mysql://u@h/d", "HOST": "mysql://root:topsecret@h", "PWNED": "harmless"}
+    assert secrets_of(env) == ["hunter22", "mysql://u@h/d", "topsecret"]
