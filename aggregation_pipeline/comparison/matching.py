@@ -1,7 +1,7 @@
 """Which old column is which of ours, and by which columns rows are brought together."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,11 +65,8 @@ def match_columns(
     Raises:
         ComparisonError: no column is on both sides, or an option names a column that is nowhere.
     """
-    known = {comparable(name) for name in (*old, *(column.name for column in ours))}
-    for option, names in (("--columns", only), ("--ignore", ignored), ("--key", key)):
-        for name in names:
-            if comparable(name) not in known:
-                raise ComparisonError(f"table {entry.name!r}: {option} {name}: neither side has such a column.")
+    names = {comparable(column.name) for column in ours}
+    _refuse_unknown(entry, names | set(map(comparable, old)), {"--columns": only, "--ignore": ignored, "--key": key})
     keys = [comparable(name) for name in key or key_columns(entry, order)]
     by_name = {comparable(name): name for name in reversed(old)}
     wanted, without = {comparable(name) for name in only}, {comparable(name) for name in ignored}
@@ -89,7 +86,7 @@ def match_columns(
         )
     matched = {comparable(name) for _, _, name in pairs}
     only_ours = tuple(c.name for c in ours if comparable(c.name) not in by_name)
-    only_old = [name for name in old if comparable(name) not in {comparable(c.name) for c in ours}]
+    only_old = [name for name in old if comparable(name) not in names]
     arbitrary = _arbitrary(entry, only_old, only_ours)
     return Matching(
         columns=tuple(column for _, column, _ in pairs),
@@ -102,6 +99,13 @@ def match_columns(
         arbitrary=arbitrary,
         one_row=entry.datasets[0] == "summary" and not entry.group_by and not key,
     )
+
+
+def _refuse_unknown(entry: TableEntry, known: Collection[str], options: Mapping[str, Iterable[str]]) -> None:
+    for option, names in options.items():
+        for name in names:
+            if comparable(name) not in known:
+                raise ComparisonError(f"table {entry.name!r}: {option} {name}: neither side has such a column.")
 
 
 def _arbitrary(entry: TableEntry, only_old: Sequence[str], only_ours: Sequence[str]) -> tuple[str, ...]:
