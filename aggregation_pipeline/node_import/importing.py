@@ -9,6 +9,7 @@ from typing import Final
 from aggregation_pipeline.config.yaml.writing import file_text
 from aggregation_pipeline.errors import ImportNodeError
 from aggregation_pipeline.node_import.code.sources import NodeProject, open_project, read_source
+from aggregation_pipeline.node_import.code.unseen import unseen_rules
 from aggregation_pipeline.node_import.entries import (
     Draft,
     entry_not_read,
@@ -194,8 +195,9 @@ def _refuse_names_that_differ_in_case(drafts: Sequence[Draft]) -> None:
 def _without_rules(table: str, project: NodeProject | None, found: FoundRules) -> Draft:
     """The entry of a table for which no rules were found; none where its rules may be what was not read."""
     unread = [place for place, _ in (*found.failed, *found.lost.values())] + found.unknown_loads
-    if project and project.not_followed and not found.tables:
-        unread += project.not_followed
+    if project and not found.tables:
+        unread += [f"{name} has some, which nothing is seen to load" for name in found.not_in_force]
+        unread += unseen_rules(project)
     if unread:
         return entry_not_read(table, "", f"no rules of it were found, and they may be what was not read: {unread[0]}")
     return entry_without_rules(table, "")

@@ -233,7 +233,7 @@ def _follow(project: NodeProject) -> None:
             project.not_followed.append(str(error))
             continue
         project.loaded[path] = source
-        for index, wanted in _loads(source.tokens):
+        for index, wanted in loads(source.tokens):
             if wanted is None:
                 project.computed.append((path, f"{source.place(index)} loads a file by a name that is computed"))
                 project.not_followed.append(project.computed[-1][1])
@@ -249,7 +249,7 @@ def _follow(project: NodeProject) -> None:
                 project.not_followed.append(f"{source.place(index)} loads {wanted}, which {outside}")
 
 
-def _loads(tokens: Sequence[Token]) -> Iterator[tuple[int, str | None]]:
+def loads(tokens: Sequence[Token]) -> Iterator[tuple[int, str | None]]:
     """What a file loads, with the index of the token; None for a name that is computed."""
     for index, token in enumerate(tokens[:-1]):
         after = tokens[index + 1]
