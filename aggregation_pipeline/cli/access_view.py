@@ -1,21 +1,21 @@
 """Accounts, tokens and the audit log in the terminal."""
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from aggregation_pipeline.cli.common import show_json
 
 
 def show(rows: Sequence[Mapping[str, object]], zone: ZoneInfo, *, as_json: bool) -> None:
     """Print rows on stdout, as a table with times in `zone`, or as JSON with times in ISO 8601."""
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2, default=datetime.isoformat))
+        show_json(rows, datetime.isoformat)
         return
     if not rows:
         return

@@ -5,7 +5,7 @@ import sys
 import click
 
 from aggregation_pipeline.cli import common
-from aggregation_pipeline.cli.findings_view import finish_findings, show_finding
+from aggregation_pipeline.cli.findings_view import ErrorsNoted, finish_findings, show_finding
 
 
 @click.command(short_help="Test how batches are recorded.")
@@ -37,16 +37,21 @@ def test(*, logic: bool, connection: bool, full: bool, tables: tuple[str, ...] |
     from aggregation_pipeline.local import console
     from aggregation_pipeline.local.broken_off import sigterm_like_ctrl_c
     from aggregation_pipeline.settings.base import load_log_settings
+    from aggregation_pipeline.source.findings import Finding
 
     if not (logic or connection or full):
         logic = connection = True
     wanted = [name for name, chosen in (("logic", logic), ("connection", connection), ("full", full)) if chosen]
     if full:
         log_handlers.configure(load_log_settings(), terminal=False)
-    findings = []
-    with console.warnings_shown(), sigterm_like_ctrl_c():
+    findings: list[Finding] = []
+    shown = 0
+    with console.warnings_shown(), sigterm_like_ctrl_c(), ErrorsNoted(findings, wanted[-1]):
         for finding in run_trials(wanted, tables):
             findings.append(finding)
             if not as_json:
                 show_finding(finding)
+                shown += 1
+    for finding in () if as_json else findings[shown:]:
+        show_finding(finding)
     sys.exit(finish_findings(findings, as_json=as_json))

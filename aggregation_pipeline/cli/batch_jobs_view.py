@@ -3,19 +3,18 @@
 Any program may have written a row, so a value may be missing, of another type, or look like rich's markup.
 """
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from aggregation_pipeline.batch_jobs.browse import DayTrend, JobRow
+from aggregation_pipeline.cli.common import show_json
 
 # The answer of a command goes to stdout. Without a terminal rich takes eighty columns, which would break ids.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
@@ -26,7 +25,7 @@ _NUMBERS = {"items", "partitions", "seconds", "total_jobs", "successful", "faile
 
 def print_json(value: object) -> None:
     """Print JSON with times in ISO 8601."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    show_json(value, str)
 
 
 def show_jobs(rows: Sequence[JobRow], zone: ZoneInfo) -> None:

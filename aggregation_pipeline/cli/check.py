@@ -5,7 +5,7 @@ import sys
 import click
 
 from aggregation_pipeline.cli import common
-from aggregation_pipeline.cli.findings_view import finish_findings, show_finding
+from aggregation_pipeline.cli.findings_view import ErrorsNoted, finish_findings, show_finding
 
 
 @click.command(short_help="Look at everything that the service needs, and say what to do.")
@@ -34,7 +34,7 @@ def check(*, fix: bool, send: bool, as_json: bool) -> None:
     from aggregation_pipeline.source.findings import Finding
 
     findings: list[Finding] = []
-    with console.warnings_shown():
+    with console.warnings_shown(), ErrorsNoted(findings, "settings"):
         try:
             settings = load_settings()
         except PipelineError as error:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 from urllib.parse import unquote
 
 import click
@@ -55,6 +55,19 @@ def moment(_context: click.Context, _parameter: click.Parameter, value: str | No
         return read_moment(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def show_json(value: object, default: Callable[[Any], object] | None = None) -> None:
+    """Print a value as JSON on stdout; letters that stdout cannot take stand in it as escapes.
+
+    `default` turns what JSON does not know into what it knows.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=default)
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2, default=default)
+    click.echo(text)
 
 
 def read_path_prefix(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -143,9 +156,7 @@ def finish(result: "RunResult", *, as_json: bool) -> NoReturn:
     from aggregation_pipeline.local import console
 
     if as_json:
-        # The files are published by now: a terminal without Chinese letters must not turn that into a failure.
-        ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
-        click.echo(json.dumps(result.to_dict(), ensure_ascii=ascii_only, indent=2))
+        show_json(result.to_dict())
     else:
         console.show_result(result)
         console.show_files(result.files)

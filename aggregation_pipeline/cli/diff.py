@@ -1,7 +1,6 @@
 """`diff`: compare what is published here with what the Node service wrote."""
 
 import functools
-import json
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -236,7 +235,7 @@ def _report(comparison: "Comparison", page: Path | None, language: Literal["en",
     if page is not None:
         _write_page(page, comparison, language)
     if as_json:
-        click.echo(json.dumps(comparison.to_dict(), ensure_ascii=False, indent=2))
+        common.show_json(comparison.to_dict())
         return
     for line in text_report(comparison):
         click.echo(line)

@@ -3,7 +3,6 @@
 Neither needs the source database, PostgreSQL or the configuration file.
 """
 
-import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -65,7 +64,7 @@ def files(table: str | None, window: str | None, *, links: bool, as_json: bool) 
         if not as_json:
             _show(manifest, rows)
     if as_json:
-        click.echo(json.dumps({"files": found}, ensure_ascii=False, indent=2))
+        common.show_json({"files": found})
     if not found and not problems:
         problems += _misspelt(settings, store, table, window)
     if not found and not problems and not as_json:

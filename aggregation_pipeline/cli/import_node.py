@@ -1,6 +1,5 @@
 """`import-node`: turn the folder of the Node.js service into aggregation.yaml and .env."""
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -77,7 +76,7 @@ def import_node(path: Path, output: Path, rules: Path | None, *, force: bool, as
         imported = import_project(project, rules=rules)
     written = write_project(imported, output, force=force, node_project=project)
     if as_json:
-        click.echo(json.dumps(_as_object(imported, written), ensure_ascii=False, indent=2))
+        common.show_json(_as_object(imported, written))
     else:
         _show(imported, written)
     sys.exit(0 if imported.is_whole else _TO_DO)

@@ -1,6 +1,8 @@
 """The command `aggregation-pipeline`. Each command, or group of commands, has a module of its own."""
 
+import io
 import signal
+import sys
 
 import click
 
@@ -74,6 +76,9 @@ def main() -> None:
       aggregation-pipeline tokens create nightly --scopes run --owner alice
       aggregation-pipeline audit list
     """
+    # A name that the terminal cannot show must not end a command.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     # A shell script's background job ignores SIGINT, and Dagster gives SIGTERM the same handler: without this, `kill`
     # would be ignored as well.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

@@ -1,6 +1,5 @@
 """`plan`: show what a run would do, without running anything."""
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, is_dataclass
@@ -90,7 +89,7 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     node_files = _node_files(project, wanted, store)
     if as_json:
         answer = {"ok": ok, "needs": needs, "store_warning": warning, "tables": plans, "node_files": node_files}
-        click.echo(json.dumps(answer, ensure_ascii=False, indent=2, default=_as_object))
+        common.show_json(answer, _as_object)
     else:
         _show_all(plans, node_files, needs, warning)
     sys.exit(0 if ok else 1)

@@ -1,6 +1,5 @@
 """`retention`: delete published files that have expired, or show them."""
 
-import json
 import sys
 
 import click
@@ -49,5 +48,5 @@ def retention(*, dry_run: bool, as_json: bool) -> None:
     )
     logs = delete_expired_logs(project, report=report, dry_run=dry_run, now=datetime.now(UTC))
     if as_json:
-        click.echo(json.dumps({"dry_run": dry_run, **asdict(swept), "logs": logs}, ensure_ascii=False, indent=2))
+        common.show_json({"dry_run": dry_run, **asdict(swept), "logs": logs})
     sys.exit(1 if swept.problems else 0)

@@ -1,6 +1,5 @@
 """`upgrade`: bring what is stored to what the installed version needs."""
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -77,7 +76,7 @@ def _finish(parts: "Sequence[Part]", done: Sequence[str], *, as_json: bool) -> N
     left = [part for part in parts if part.state in ("pending", "unusable")]
     if as_json:
         listed = [{"name": part.name, "state": part.state, "text": part.text} for part in parts]
-        click.echo(json.dumps({"ok": not left, "parts": listed, "done": list(done)}, ensure_ascii=False, indent=2))
+        common.show_json({"ok": not left, "parts": listed, "done": list(done)})
     elif left:
         unusable = any(part.state == "unusable" for part in left)
         click.echo("Nothing was changed: correct what is unusable first" if unusable else f"{len(left)} to be changed")
