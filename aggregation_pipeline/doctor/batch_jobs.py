@@ -1,6 +1,7 @@
 """The table batch_jobs, in PostgreSQL or behind Supabase's REST interface."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import sqlalchemy as sa
@@ -25,9 +26,26 @@ def examine_batch_jobs(case: Case) -> Iterator[Finding]:
     """Look whether rows can be written, as far as that leaves none; with `fix`, make the table where it is missing."""
     settings = case.settings
     by_rest = settings.batch_jobs_url is None and settings.supabase_url is not None
-    where = "Supabase by REST" if by_rest else "PostgreSQL"
-    if not by_rest:
+    # Where it is not set, it is not what somebody has to look at.
+    variable = "DAGSTER_PG_URL" if settings.batch_jobs_url is None else "BATCH_JOBS_URL"
+    for each in _rows(settings) if by_rest else _in_postgres(case):
+        text, remedy = (words.replace("BATCH_JOBS_URL", variable) for words in (each.text, each.remedy))
+        yield replace(each, text=text, remedy=remedy)
+
+
+def _in_postgres(case: Case) -> Iterator[Finding]:
+    try:
         yield from _table(case)
+    except MirrorError as error:
+        yield failure("rows", str(error))
+        return
+    yield from _rows(case.settings)
+
+
+def _rows(settings: Settings) -> Iterator[Finding]:
+    where = (
+        "Supabase by REST" if settings.batch_jobs_url is None and settings.supabase_url is not None else "PostgreSQL"
+    )
     try:
         with repository_opener(settings, application_name=_NAME)(_SECONDS) as rows:
             rows.prove_writable(Owner(settings.deployment_name, "check"))

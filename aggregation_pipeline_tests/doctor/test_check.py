@@ -84,6 +84,7 @@ def test_servers_that_are_away_are_failures_of_their_own_subjects(shop: Deployme
     assert "Check DAGSTER_PG_URL" in found["postgres", "reach"]["remedy"]
     for subject in ("mysql", "batch_jobs", "dagster"):
         assert [each for (of, _), each in found.items() if of == subject and each["status"] == "failure"]
+    assert found["batch_jobs", "rows"]["text"].endswith("Check DAGSTER_PG_URL")
     assert "error 2003" in found["mysql", "connection"]["text"]
     assert "The run can be repeated" not in found["mysql", "connection"]["text"]
     assert found["files", "PutObject"]["status"] == "ok"

@@ -107,6 +107,14 @@ def test_encryption_is_told(shop: Deployment, monkeypatch: pytest.MonkeyPatch):
     assert "the server is on this machine" in found_by(examine_source)["TLS"].text
 
 
+def test_a_login_that_is_refused_is_the_line_of_the_connection(shop: Deployment, monkeypatch: pytest.MonkeyPatch):
+    shop.enter(monkeypatch, DB_SOCKET="", DB_HOST="127.0.0.1", DB_PORT=str(shop.source.port), DB_USER="nobody_there")
+    found = found_by(examine_source)
+    assert found.keys() == {"connection"}
+    assert "error 1045" in found["connection"].text
+    assert "Check DB_USER and DB_PASSWORD" in found["connection"].text
+
+
 def test_without_a_source_the_variables_are_named(shop: Deployment, monkeypatch: pytest.MonkeyPatch):
     shop.enter(monkeypatch, DB_SOCKET="", DB_USER="", DB_NAME="")
     assert found_by(examine_source)["DB_HOST"].remedy == "Set DB_HOST, DB_USER, DB_PASSWORD and DB_NAME"

@@ -43,14 +43,21 @@ def examine(
     options: SourceOptions, zone: ZoneInfo, entries: Sequence[TableEntry], others: Sequence[OtherSource]
 ) -> Iterator[Finding]:
     """Open a session as a run does, and look at server, account and tables through it."""
+    reached = False
     try:
-        yield from _in_session(options, zone, entries, others)
+        for finding in _in_session(options, zone, entries, others):
+            reached = True
+            yield finding
     except SourceLostError as error:
         yield failure(
             "connection",
             str(error).removesuffix(REPEATABLE),
             "Check DB_HOST and DB_PORT, that the server runs and does not hang, and the network between",
         )
+    except SourceError as error:
+        if reached:
+            raise
+        yield failure("connection", str(error))
 
 
 def _in_session(
