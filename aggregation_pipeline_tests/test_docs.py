@@ -179,3 +179,10 @@ def test_each_fault_in_the_reliability_table_names_a_test_that_exists():
         or not re.search(rf"^def {name}\(", file.read_text(encoding="utf-8"), re.MULTILINE)
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "docs/operations.md", "docs/operations.zh-CN.md"])
+def test_pages_say_how_many_faults_the_reliability_table_has(page: str):
+    rows = re.findall(r"^\| \d+ \|", (REPOSITORY / "docs/reliability.md").read_text(encoding="utf-8"), re.MULTILINE)
+    said = re.findall(r"\[(\d+) [^\]]*\]\((?:docs/)?reliability\.md\)", (REPOSITORY / page).read_text(encoding="utf-8"))
+    assert said == [str(len(rows))]
