@@ -1,7 +1,7 @@
 """Writing rows into public.batch_jobs by an upsert that never goes back, and never touches a row that is not ours."""
 
 import functools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from aggregation_pipeline.batch_jobs.table import batch_jobs, create_where_missi
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
 from aggregation_pipeline.postgres.engine import safe_reason, transaction
 from aggregation_pipeline.runs.batch_job_text import storable, storable_json, without_secrets
-from aggregation_pipeline.runs.model import BatchJobRow, Owner
+from aggregation_pipeline.runs.model import BatchJobRow, JobStatus, Owner
 
 _DEPLOYMENT = ("dagster", "deployment")
 _INSTANCE = ("dagster", "instance")
@@ -92,20 +92,34 @@ def record_each(
 
 
 def prove_writable(connection: sa.Connection, owner: Owner) -> None:
-    """Write a row, and the table where it is missing, in a transaction that is rolled back.
+    """Write rows as runs do, and the table where it is missing, in a transaction that is rolled back.
 
     Raises MirrorError where rows cannot be written, MirrorBusyError when PostgreSQL does not answer.
     """
-    dagster = {"deployment": owner.deployment, "instance": owner.instance, "version": [0, 0, 0]}
-    row = BatchJobRow(uuid4(), "plan", "pending", (), 0, {"dagster": dagster}, None, None, datetime.now(UTC))
     refused = (
         "no row can be written into public.batch_jobs ({reason}). Check its grants, constraints and triggers; where it"
         " is missing, run sql/create_batch_jobs_table.sql as a user who may create tables"
     )
     with mirror_errors(refused=refused), connection.begin() as trial:
         create_where_missing(connection)
-        _upsert(connection, row)
+        written = [_upsert(connection, row) for row in _trial_rows(owner)]
         trial.rollback()
+    if not all(written):
+        raise MirrorError(
+            "public.batch_jobs drops rows that are written into it, without an error. Look for triggers on it that"
+            " return NULL"
+        )
+
+
+def _trial_rows(owner: Owner) -> Iterator[BatchJobRow]:
+    """A run that succeeds, and one that fails: a constraint may know of other words for that."""
+    now = datetime.now(UTC)
+    runs: tuple[tuple[JobStatus, ...], ...] = (("pending", "in_progress", "completed"), ("failed",))
+    for statuses in runs:
+        key = uuid4()
+        for step, status in enumerate(statuses):
+            dagster = {"deployment": owner.deployment, "instance": owner.instance, "version": [step, 0, 0]}
+            yield BatchJobRow(key, "plan", status, ("plan",) * step, step, {"dagster": dagster}, now, now, now)
 
 
 def row_states(connection: sa.Connection, owner: Owner, ids: Collection[UUID]) -> Mapping[UUID, RowState]:

@@ -108,11 +108,19 @@ def test_encryption_is_told(shop: Deployment, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_login_that_is_refused_is_the_line_of_the_connection(shop: Deployment, monkeypatch: pytest.MonkeyPatch):
-    shop.enter(monkeypatch, DB_SOCKET="", DB_HOST="127.0.0.1", DB_PORT=str(shop.source.port), DB_USER="nobody_there")
-    found = found_by(examine_source)
-    assert found.keys() == {"connection"}
-    assert "error 1045" in found["connection"].text
-    assert "Check DB_USER and DB_PASSWORD" in found["connection"].text
+    shop.enter(monkeypatch, DB_SOCKET="", DB_HOST="127.0.0.1", DB_PORT=str(shop.source.port), DB_USER=shop.database)
+    told = {
+        "SELECT 1": "refused the login (error 1045): Access denied for user 'USER'. Check DB_USER and DB_PASSWORD, and",
+        "CREATE USER {}@'127.0.0.1' ACCOUNT LOCK": "(error 4151): The account of user 'USER' is locked. Unlock it",
+        "GRANT SELECT ON *.* TO {}@'127.0.0.1'": "(error 4151)",
+        "ALTER USER {}@'127.0.0.1' ACCOUNT UNLOCK PASSWORD EXPIRE": "The password of user 'USER' has expired.",
+    }
+    for statement, words in told.items():
+        shop.execute(statement.format(shop.database))
+        found = found_by(examine_source)
+        assert found.keys() == {"connection"}
+        assert words.replace("USER", shop.database, 1) in found["connection"].text
+    shop.execute(f"DROP USER {shop.database}@'127.0.0.1'")
 
 
 def test_without_a_source_the_variables_are_named(shop: Deployment, monkeypatch: pytest.MonkeyPatch):

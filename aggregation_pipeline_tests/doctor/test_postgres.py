@@ -49,6 +49,33 @@ def test_few_connections_missing_rights_and_row_security_are_told(
     assert jobs["rows"].status == "failure"
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            "ALTER TABLE batch_jobs ADD CHECK (status IN ('pending', 'in_progress', 'done'))",
+            "violates check constraint",
+        ),
+        ("CREATE TRIGGER t BEFORE UPDATE ON batch_jobs FOR EACH ROW EXECUTE FUNCTION nothing()", "drops rows"),
+        ("CREATE TRIGGER t BEFORE INSERT ON batch_jobs FOR EACH ROW EXECUTE FUNCTION nothing()", "drops rows"),
+    ],
+)
+def test_a_table_that_takes_some_rows_only_is_a_failure(
+    postgres: PostgresServer, shop: Deployment, monkeypatch: pytest.MonkeyPatch, change: str, words: str
+):
+    url = postgres.fresh_database()
+    with new_batch_jobs(url).begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+        )
+        connection.exec_driver_sql(change)
+    shop.enter(monkeypatch, DAGSTER_PG_URL=url)
+    rows = found_by(examine_batch_jobs)["rows"]
+    assert (rows.status, words in rows.text) == ("failure", True), rows.text
+    with create_engine(url, application_name="test").connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM batch_jobs").scalar_one() == 0
+
+
 def test_a_database_that_takes_no_writes_is_a_failure(
     postgres: PostgresServer, shop: Deployment, monkeypatch: pytest.MonkeyPatch
 ):

@@ -42,6 +42,9 @@ _JSON: Final = "Some cell is not valid JSON: read only rows where JSON_VALID(...
 _VALUE: Final = "a text or value, of a cell or of the entry, is not one that the expression can take"
 _ROWS: Final = "Look for the rows with a query of your own; values are not shown here."
 
+_EXPIRED: Final = Refusal("The password of user{user} has expired", "Set a new one: ALTER USER ... IDENTIFIED BY ...")
+_LOCKED: Final = Refusal("The account of user{user} is locked", "Unlock it: ALTER USER ... ACCOUNT UNLOCK")
+
 REFUSALS: Final[Mapping[int, Refusal]] = {
     1038: Refusal(
         "Out of memory for sorting", "Raise sort_buffer_size on the server, or order by fewer or shorter columns."
@@ -76,6 +79,8 @@ REFUSALS: Final[Mapping[int, Refusal]] = {
     1111: Refusal("Invalid use of group function", "An aggregate is used where there are no groups, as in `where`."),
     1115: Refusal("Unknown character set{name}"),
     1128: Refusal("Function{name} is not defined"),
+    1129: Refusal("This machine is blocked after many broken connections", "Run FLUSH HOSTS on the server."),
+    1130: Refusal("No user may connect from this machine", "Create DB_USER for the address of this machine."),
     1139: Refusal(
         "The server does not accept a regular expression",
         "If a column is the pattern, each of its cells has to be a valid one.",
@@ -89,6 +94,10 @@ REFUSALS: Final[Mapping[int, Refusal]] = {
     1176: Refusal("There is no index{name} in the table", "Correct the entry's `hints`; a view takes no index hint."),
     1193: Refusal("Unknown system variable{name}"),
     1222: Refusal("The SELECTs of a UNION have different numbers of columns"),
+    1226: Refusal(
+        "User{user} has used up what its account may do",
+        "Wait, or raise MAX_USER_CONNECTIONS and the like for DB_USER.",
+    ),
     1227: Refusal("Access denied; DB_USER lacks a privilege of the server for this"),
     1235: Refusal("This version of the server does not support an expression of the entry"),
     1238: Refusal("Variable{name} cannot be set"),
@@ -157,6 +166,8 @@ REFUSALS: Final[Mapping[int, Refusal]] = {
         "Cannot execute the statement in a READ ONLY transaction",
         "Exports run in a read-only transaction: an expression of the entry calls something that writes.",
     ),
+    1820: _EXPIRED,
+    1862: _EXPIRED,
     1916: Refusal("Got overflow when converting a value", _ROWS),
     1931: Refusal("The server ended the query early, and the result may be incomplete"),
     1969: _TOO_LONG,
@@ -166,6 +177,7 @@ REFUSALS: Final[Mapping[int, Refusal]] = {
     ),
     3024: _TOO_LONG,
     3037: Refusal("A function was given invalid GIS data", _ROWS),
+    3118: _LOCKED,
     3140: Refusal("Invalid JSON text", _JSON),
     3141: Refusal("Invalid JSON text in the argument of a function", _JSON),
     3143: Refusal("Invalid JSON path"),
@@ -175,6 +187,7 @@ REFUSALS: Final[Mapping[int, Refusal]] = {
         "The statement took longer than it may. Give its `where` an index, or raise source_limits.timeout_seconds, and"
         " ob_trx_timeout if DB_USER may not.",
     ),
+    4151: _LOCKED,
 }
 OTHER_REFUSAL: Final = Refusal(
     "its words may hold values of cells, so they are not shown",

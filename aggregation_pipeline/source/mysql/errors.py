@@ -40,7 +40,7 @@ _UNKNOWN_NAME: Final = {
 _SYMBOLS: Final = {code: name for name, code in vars(ER).items() if isinstance(code, int) and code < 1800}
 # The end of what is said to those whose run met a SourceLostError.
 REPEATABLE: Final = " The run can be repeated; nothing was published."
-_ACCESS_DENIED: Final = 1045
+_LOGINS: Final = frozenset((1045, 1129, 1130, 1862, 3118, 4151))
 _UNKNOWN_COLUMN: Final = 1054
 _SYNTAX: Final = 1064
 _NEAR: Final = re.compile(r" near '(.*)' at line \d+", re.DOTALL)
@@ -101,7 +101,7 @@ def to_source_error(error: BaseException, where: str = "", quotable: QuotableNam
     words, remedy = _in_our_words(code, said, quotable)
     number = type(original).__name__ if code is None else f"error {code}"
     symbol = f", ER_{_SYMBOLS[code]}" if code in _SYMBOLS and code not in REFUSALS else ""
-    refused = "the login" if code == _ACCESS_DENIED else "a statement"
+    refused = "the login" if code in _LOGINS else "a statement"
     refusal = SourceError(f"MySQL{at} refused {refused} ({number}{symbol}): {words}.{f' {remedy}' if remedy else ''}")
     refusal.code, refusal.named = code, quotable.named(said)
     return refusal
