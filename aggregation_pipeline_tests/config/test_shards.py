@@ -24,6 +24,8 @@ WINDOWS = "partition: {column: a, every: day, start: 2026-01-01}"
         ("aggregations: [{function: COUNT DISTINCT, field: a}]", "aggregations[0]", "COUNT(DISTINCT ...)"),
         ("aggregations: [{function: COUNT}, {function: STDDEV, field: a}]", "aggregations[1]", "STDDEV_POP(...)"),
         ("group_by: [a], having: COUNT(DISTINCT b) > 1", "having", "COUNT(DISTINCT ...)"),
+        ("group_by: [a], having: COUNT(DISTINCTROW b) > 1", "having", "DISTINCTROW is refused"),
+        ("aggregations: [{expr: COUNT(DISTINCTROW b), alias: n}]", "aggregations[0].expr", "DISTINCTROW is refused"),
         (f"{WINDOWS}, refresh: {{look_back: 14d, key: MAX(b)}}", "refresh", "look_back: 14d is up to 15 windows of"),
         (
             f"{WINDOWS}, refresh: {{look_back: 1d, key: [MAX(b), COUNT(DISTINCT b)]}}",

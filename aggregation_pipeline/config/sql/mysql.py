@@ -36,7 +36,7 @@ _CLOCK: Final = frozenset(
 )
 _BEFORE_STAR: Final = frozenset(
     (
-        *("select", "all", "distinct", "distinctrow", "high_priority", "straight_join", "sql_big_result"),
+        *("select", "all", "distinct", "high_priority", "straight_join", "sql_big_result"),
         *("sql_buffer_result", "sql_cache", "sql_calc_found_rows", "sql_no_cache", "sql_small_result"),
     )
 )
@@ -74,6 +74,7 @@ _WORDS: Final = {
     "outfile": "INTO OUTFILE writes files",
     "dumpfile": "INTO DUMPFILE writes files",
     "sysdate": f"it {_SERVER_CLOCK}",
+    "distinctrow": "it is another word for DISTINCT; write DISTINCT",
     **dict.fromkeys(["nextval", "setval", "lastval"], f"it {_SEQUENCE}"),
 }
 _PAIRS: Final = {
