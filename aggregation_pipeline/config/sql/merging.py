@@ -22,6 +22,8 @@ _ONLY: Final = (
     " the results of each table"
 )
 _DOT: Final = Token("symbol", ".")
+# Gives a sum that is a DECIMAL more digits behind the point, and leaves 47 before it; a DOUBLE stays as it is.
+_ALL_DIGITS: Final = f" + 0.{'0' * 18}"
 _REMEDY: Final = "; leave it out, or compute it from the detail rows"
 # Aggregate functions that sqlglot takes for any other function.
 _OTHER_AGGREGATES: Final = frozenset(
@@ -42,11 +44,21 @@ class AggregateCall:
     argument: str
 
     @property
-    def parts(self) -> tuple[str, ...]:
-        """The calls that a single table is asked for."""
+    def has_hidden_digits(self) -> bool:
+        """Whether the server may compute with more digits than the result shows, as behind a division of DECIMAL."""
+        tokens = tokenize(self.argument)[0] if self.function in ("sum", "avg") else ()
+        return any(token.text == "/" or token.name == "avg" for token in tokens)
+
+    def parts(self, *, all_digits: bool) -> tuple[str, ...]:
+        """What a single table is asked for.
+
+        Args:
+            all_digits: with the hidden digits, which a derived table would cut off.
+        """
+        more = _ALL_DIGITS if all_digits and self.has_hidden_digits else ""
         if self.function == "avg":
-            return (f"SUM({self.argument})", f"COUNT({self.argument})")
-        return (f"{self.function.upper()}({self.argument})",)
+            return (f"SUM({self.argument}){more}", f"COUNT({self.argument})")
+        return (f"{self.function.upper()}({self.argument}){more}",)
 
     def merged(self, columns: Sequence[str]) -> str:
         """SQL of the result over all tables.

@@ -69,7 +69,8 @@ def _merged_summary(entry: TableEntry, shards: Sequence[Shard], parts: Sequence[
     for shard, part in zip(shards, parts, strict=True):
         arm = Arm(part.query)
         keys_of_arm = [arm.add(sql) for sql, _ in part.query.outputs[:keys]]
-        outputs = keys_of_arm + [arm.merged(sql) for sql, _ in part.query.outputs[keys:]]
+        figures = zip(part.query.outputs[keys:], first.fields[keys:], strict=True)
+        outputs = keys_of_arm + [arm.merged(sql, field) for (sql, _), field in figures]
         condition = group_condition(shard.entry)
         having = f"HAVING {arm.merged(condition)}" if condition else ""
         for place in range(keys):

@@ -23,6 +23,7 @@ from aggregation_pipeline.source.mysql.inexact_outputs import exact_forms
 from aggregation_pipeline.source.mysql.prepared_session import PreparedSession
 from aggregation_pipeline.source.mysql.probe import probe
 from aggregation_pipeline.source.mysql.query import DatasetQuery, rows_clauses
+from aggregation_pipeline.source.mysql.row_protocol import Field
 from aggregation_pipeline.source.mysql.shard import Shard
 from aggregation_pipeline.source.mysql.shard_arms import Arm, over_arms
 from aggregation_pipeline.source.scans import keys_problem
@@ -56,7 +57,7 @@ def describe_keys(prepared: PreparedSession, ranges: Sequence[TimeRange]) -> Des
     instants = frozenset(column.name.lower() for column in prepared.columns.values() if column.type == "timestamp")
     forms = exact_forms(parts[0][0], fields, session.clock, instants)
     exact = [[part.with_exact_forms(names, forms) for part in of_shard] for of_shard in parts]
-    query, shown = (_in_a_row(exact[0]), "") if len(shards) == 1 else _merged(exact)
+    query, shown = (_in_a_row(exact[0]), "") if len(shards) == 1 else _merged(exact, fields)
     # A hash is made of what the server sends, an instant in UTC: it does not depend on the session.
     hashed: dict[str, MaskRule] = dict.fromkeys(names[1:], "hash")
     return DescribedQuery(query, fields, hashed, frozenset(forms), has_own_types=len(shards) > 1, shown_sql=shown)
@@ -93,14 +94,15 @@ def _in_a_row(queries: Sequence[DatasetQuery]) -> DatasetQuery:
     return replace(first, unions=tuple(replace(query, hints=query.hints.inside()) for query in others))
 
 
-def _merged(parts: Sequence[Sequence[DatasetQuery]]) -> tuple[DatasetQuery, str]:
+def _merged(parts: Sequence[Sequence[DatasetQuery]], fields: Sequence[Field]) -> tuple[DatasetQuery, str]:
     """The query over the shards' queries, and its SQL for people."""
     outputs, arms = list[str](), list[str]()
     for of_partition in zip(*parts, strict=True):
         for query in of_partition:
             arm = Arm(query)
             (number, _), *keys = query.outputs
-            outputs = [arm.add(number), *(arm.merged(sql) for sql, _ in keys)]
+            merged = (arm.merged(sql, field) for (sql, _), field in zip(keys, fields[1:], strict=True))
+            outputs = [arm.add(number), *merged]
             arms.append(arm.sql())
     first = parts[0][0]
     return over_arms(replace(first, outputs=tuple(zip(outputs, first.columns, strict=True))), arms, "GROUP BY 1")

@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from pymysql.constants import FIELD_TYPE
+
 from aggregation_pipeline.config.entry_query import INNER_OUTPUT_NAME
 from aggregation_pipeline.config.sql.merging import AggregateCall, split_aggregate
 from aggregation_pipeline.source.mysql.query import DatasetQuery
+from aggregation_pipeline.source.mysql.row_protocol import Field
 
 _MERGED: Final = "merged"
+_NUMBERS: Final = frozenset((FIELD_TYPE.NEWDECIMAL, FIELD_TYPE.DOUBLE, FIELD_TYPE.LONGLONG, FIELD_TYPE.LONG))
 # Of more, only the first and the last are shown to people.
 _SHOWN_ARMS: Final = 3
 
@@ -26,16 +30,29 @@ class Arm:
         self._columns.append(sql)
         return f"{_MERGED}.{INNER_OUTPUT_NAME.format(len(self._columns))}"
 
-    def merged(self, sql: str) -> str:
-        """The SQL of an aggregate over all shards, whose calls each shard answers; the same call once."""
+    def merged(self, sql: str, field: Field | None = None) -> str:
+        """The SQL of an aggregate over all shards, whose calls each shard answers; the same call once.
+
+        Args:
+            sql: of one shard.
+            field: what the server says of its result; None in a condition.
+        """
+        # A text shows no hidden digits, and a DECIMAL is rounded when it is shown.
+        all_digits = field is None or field.type_code in _NUMBERS
 
         def of_all(call: AggregateCall) -> str:
-            for part in call.parts:
+            parts = call.parts(all_digits=all_digits)
+            for part in parts:
                 if part not in self._calls:
                     self._calls[part] = self.add(part)
-            return call.merged([self._calls[part] for part in call.parts])
+            return call.merged([self._calls[part] for part in parts])
 
-        return split_aggregate(sql).joined(of_all)
+        split = split_aggregate(sql)
+        merged = split.joined(of_all)
+        if field is None or field.type_code != FIELD_TYPE.NEWDECIMAL:
+            return merged
+        has_hidden = any(call.has_hidden_digits for call in split.calls)
+        return f"ROUND({merged}, {field.scale})" if has_hidden else merged
 
     def sql(self, *tail: str) -> str:
         """The SELECT with what stands behind its clauses."""
