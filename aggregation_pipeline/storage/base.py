@@ -7,6 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
+from aggregation_pipeline.errors import StorageError
+
 NO_METADATA: Mapping[str, str] = MappingProxyType({})
 # Of manifests, marks and latest.json.
 JSON_MEDIA_TYPE = "application/json"
@@ -30,6 +32,20 @@ class StoredObject:
     crc64: str | None
     modified: datetime | None = None
     link: str | None = None
+
+
+def checked_source(source: object) -> Path | bytes:
+    """Return what `put` was given, if it can be stored; projects of others call it too, without a type checker.
+
+    Raises:
+        StorageError: it is of another type; the message says what to write instead.
+    """
+    if isinstance(source, Path | bytes):
+        return source
+    raise StorageError(
+        f"put takes a pathlib.Path or bytes, and this is a {type(source).__name__}: write text.encode() for a text,"
+        " Path(name) for the name of a file, bytes(value) for a bytearray or a memoryview"
+    )
 
 
 class ObjectStore(Protocol):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from os import stat_result
 from pathlib import Path
 
-from aggregation_pipeline.storage.base import NO_METADATA, StoredObject
+from aggregation_pipeline.storage.base import NO_METADATA, StoredObject, checked_source
 from aggregation_pipeline.storage.crc64 import crc64_of_file
 from aggregation_pipeline.storage.folder_errors import explained
 from aggregation_pipeline.storage.folder_files import (
@@ -53,7 +53,7 @@ class FolderStore:
         With `final`, a file on the same disk becomes the object by a hard link.
         """
         del media_type, metadata, filename
-        target = self._path(key)
+        target, source = self._path(key), checked_source(source)
         with explained("store", target):
             return StoredObject(key, *write_whole(source, target, final=final))
 

@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,14 @@ def test_a_file_is_put_like_bytes_and_an_empty_one_too(store: ObjectStore, tmp_p
             f"sized/{size}", b"x" * size, media_type="a/b"
         )
         assert store.read(f"sized/{size}") == b"x" * size
+
+
+@pytest.mark.parametrize("value", ["a text", "/etc/hostname", bytearray(b"x"), memoryview(b"x"), None, 7])
+def test_what_is_neither_a_path_nor_bytes_is_refused_and_the_former_object_stays(store: ObjectStore, value: Any):
+    store.put("a/b", b"old", media_type="text/plain")
+    with pytest.raises(StorageError, match=f"put takes a pathlib.Path or bytes, and this is a {type(value).__name__}"):
+        store.put("a/b", value, media_type="text/plain")
+    assert store.read("a/b") == b"old"
 
 
 def test_a_put_replaces_and_a_delete_may_be_repeated(store: ObjectStore):

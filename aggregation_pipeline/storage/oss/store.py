@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from aggregation_pipeline.errors import PipelineError, StorageBusyError, StorageError, StorageMissingError
-from aggregation_pipeline.storage.base import NO_METADATA, StoredObject
+from aggregation_pipeline.storage.base import NO_METADATA, StoredObject, checked_source
 from aggregation_pipeline.storage.content_disposition import content_disposition
 from aggregation_pipeline.storage.crc64 import crc64, crc64_of_file
 from aggregation_pipeline.storage.keys import check_key
@@ -63,6 +63,7 @@ class OssStore:
         """
         del final  # a file here never becomes one there
         check_key(key)
+        source = checked_source(source)
         self._abort_leftovers_once()
         size, checksum = (len(source), str(crc64(source))) if isinstance(source, bytes) else crc64_of_file(source)
         wanted = StoredObject(key, size, checksum)
