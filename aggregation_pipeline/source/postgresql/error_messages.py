@@ -182,6 +182,14 @@ CONNECT_FAILURES: Final = tuple(
             "53300",
             "it has no connection free.",
         ),
+        (
+            r"cannot use serializable mode in a hot standby",
+            "0A000",
+            (
+                "it is a replica, and sessions of '{user}' begin as serializable, which a replica refuses: ALTER ROLE"
+                " ... SET default_transaction_isolation = 'repeatable read'. A read is repeatable read anyhow."
+            ),
+        ),
         (r"starting up|shutting down|recovery mode|not accepting connections", "57P03", "it is starting or stopping."),
         (r"timeout expired|timed out", "08001", "no answer came in time. Check DB_HOST, DB_PORT and firewalls."),
         (
@@ -198,5 +206,5 @@ CONNECT_FAILURES: Final = tuple(
 )
 # A retry would fail as well.
 PERMANENT_CONNECT_FAILURES: Final = frozenset(
-    ("no host", "no service", "certificate", "no TLS", "TLS", "28P01", "28000", "3D000", "42501")
+    ("no host", "no service", "certificate", "no TLS", "TLS", "28P01", "28000", "3D000", "42501", "0A000")
 )

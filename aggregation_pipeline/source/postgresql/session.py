@@ -67,7 +67,7 @@ class Replica:
     """How far a replica has come.
 
     Attributes:
-        caught_up: whether it has applied all that it has received.
+        caught_up: whether its primary sends it changes, and it has applied all that came.
         applied: when what it applied last was committed on the primary; None if it has applied nothing since its start.
     """
 

@@ -48,7 +48,7 @@ def settings_sql(limits: SourceLimits, order_key: str) -> str:
     """Return the statement that sets everything which the server knows, and returns what it is.
 
     Its one row: version number, version, transaction_isolation, transaction_read_only, whether it is a replica, whether
-    that has applied all that it received, when what it applied last was committed.
+    that is connected and has applied all that it received, when what it applied last was committed.
     """
     seconds = limits.max_snapshot_seconds + 1
     wanted = dict(_FIXED) | {
@@ -64,7 +64,8 @@ def settings_sql(limits: SourceLimits, order_key: str) -> str:
         f"SELECT current_setting('server_version_num')::int, version(), current_setting('transaction_isolation'),"
         " current_setting('transaction_read_only'), pg_is_in_recovery(),"
         " CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() IS NOT DISTINCT FROM pg_last_wal_replay_lsn()"
-        " END,"
+        # Without a connection to its primary it has applied all that it received, and may miss hours.
+        " AND EXISTS (SELECT FROM pg_stat_wal_receiver) END,"
         " CASE WHEN pg_is_in_recovery() THEN extract(epoch FROM pg_last_xact_replay_timestamp())::float8 END,"
         f" set_config('{ORDER_KEY}', {key}, true) IS NOT NULL,"
         # Only those that this server has: asking for another is an error, after which nothing can be read.

@@ -18,9 +18,9 @@ from aggregation_pipeline_tests.support.waiting import until
 
 INSTALL = "PostgreSQL of the distribution is missing: apt-get install postgresql (Debian, Ubuntu)"
 # Debian keeps the programs of each version apart, and none of the server's in PATH.
-_PROGRAMS = Path("/usr/lib/postgresql")
+PROGRAMS = Path("/usr/lib/postgresql")
 EVERYBODY = "host all all 127.0.0.1/32 trust"
-_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,14 @@ class InstalledPostgres(Postgres):
 
     def show(self, pair: Pair) -> None:
         """Let the server show this certificate to connections from now on."""
-        _own(self.account, pair.cert, pair.key)
+        own(self.account, pair.cert, pair.key)
         self._set("ssl_key_file", str(pair.key))
         self._set("ssl_cert_file", str(pair.cert))
 
     def admit(self, line: str) -> None:
         """Let `line` of pg_hba.conf decide about connections by TCP from now on."""
-        (self.home / "data" / "pg_hba.conf").write_text(f"local all all trust\n{line}\n", encoding="utf-8")
+        local = "local all,replication all trust"
+        (self.home / "data" / "pg_hba.conf").write_text(f"{local}\n{line}\n", encoding="utf-8")
         # The time of the last reading tells that there was another.
         before = self._shown("SELECT pg_conf_load_time()")
         self.execute("SELECT pg_reload_conf()")
@@ -71,7 +72,7 @@ class InstalledPostgres(Postgres):
 
 def start_installed_postgres(home: Path) -> InstalledPostgres:
     """Start the newest installed version in the new folder `home`, in the zone Asia/Shanghai, with TLS on TCP."""
-    versions = sorted(_PROGRAMS.glob("*/bin/postgres"), key=lambda path: float(path.parts[-3]))
+    versions = sorted(PROGRAMS.glob("*/bin/postgres"), key=lambda path: float(path.parts[-3]))
     if not versions:
         missing(INSTALL)
     programs = versions[-1].parent
@@ -79,16 +80,16 @@ def start_installed_postgres(home: Path) -> InstalledPostgres:
     data, run = home / "data", home / "run"
     for each in (home, data, run):
         each.mkdir(mode=0o711 if each == home else 0o700)
-        _own(account, each)
+        own(account, each)
     subprocess.run(
         [programs / "initdb", "-D", data, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "-N"],
-        check=True, capture_output=True, cwd=home, env=_ENVIRONMENT,
+        check=True, capture_output=True, cwd=home, env=ENVIRONMENT,
         user=account.uid if account else None, group=account.gid if account else None,
         extra_groups=[] if account else None,
     )  # fmt: skip
     authority = Authority.make(home / "authority", "authority")
     pair = authority.sign("server", "IP:127.0.0.1")
-    _own(account, authority.folder, authority.pair.cert)
+    own(account, authority.folder, authority.pair.cert)
     port = free_port()
     # Whoever is not told otherwise looks for the usual port.
     (run / ".s.PGSQL.5432").symlink_to(f".s.PGSQL.{port}")
@@ -105,7 +106,7 @@ def start_installed_postgres(home: Path) -> InstalledPostgres:
         [programs / "postgres", "-D", data, *(part for item in settings.items() for part in ("-c", "=".join(item)))],
         cwd=home,
         log=home / "output.log",
-        environment=_ENVIRONMENT,
+        environment=ENVIRONMENT,
         account=account,
         stop_signals=(signal.SIGINT, signal.SIGQUIT, signal.SIGKILL),
     )
@@ -127,7 +128,7 @@ def _account() -> Account:
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def _own(account: Account | None, *paths: Path) -> None:
+def own(account: Account | None, *paths: Path) -> None:
     """Let files belong to the server's account, whatever this process's umask."""
     if account:
         for path in paths:
