@@ -5,6 +5,7 @@ replaced by the moment that they mean. What else asks the server for its clock i
 """
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -20,6 +21,14 @@ _WORDS: Final = frozenset(("current_date", "current_time", "current_timestamp", 
 _MOMENTS: Final = re.compile(r"(?<![^\W_])(?:now|today|tomorrow|yesterday)(?![^\W_])", re.IGNORECASE)
 _MOMENT: Final = re.compile(rf"'\s*{_MOMENTS.pattern}\s*'", re.IGNORECASE)
 _TYPES: Final = frozenset(("date", "time", "timetz", "timestamp", "timestamptz"))
+# In a text with E before it.
+_ESCAPE: Final = re.compile(
+    r"\\(?:(?:x(?=[0-9A-Fa-f])|u(?=[0-9A-Fa-f]{4})|U(?=[0-9A-Fa-f]{8}))"
+    r"(?P<hexadecimal>(?<=x)[0-9A-Fa-f]{1,2}|(?<=u)[0-9A-Fa-f]{4}|(?<=U)[0-9A-Fa-f]{8})"
+    r"|(?P<octal>[0-7]{1,3})|(?P<other>.))",
+    re.DOTALL,
+)
+_CONTROLS: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 # No date has it, and every text may.
 _NO_DATE: Final = "?"
 
@@ -110,15 +119,32 @@ def without_moments(sql: str) -> Iterator[tuple[str, str]]:
     Only the server knows which type it gives a text: in `created_at >= 'today'` it is a moment, in `day = 'today'` it
     may be the value of a column. If it is read as a date, the server refuses the other statement.
     """
-    if _MOMENTS.search(sql) is None:
+    if _MOMENTS.search(sql) is None and "\\" not in sql:
         return
     tokens, text = tokenize(sql, POSTGRESQL)
     position = 0
     for token in tokens:
         start = text.index(token.text, position)
         position = start + len(token.text)
-        if token.kind == "string" and _MOMENTS.search(token.text):
-            yield token.text, text[:start] + _MOMENTS.sub(_NO_DATE, token.text) + text[position:]
+        if token.kind == "string" and _MOMENTS.search(value := _value_of(token.text)):
+            other = POSTGRESQL.literal("text", _MOMENTS.sub(_NO_DATE, value))
+            yield token.text, text[:start] + other + text[position:]
+
+
+def _value_of(text: str) -> str:
+    """The value of a text in quotes; one with E before it may spell its letters by numbers."""
+    prefix, _, quoted = text.partition("'")
+    value = quoted[:-1].replace("''", "'")
+    return _ESCAPE.sub(_letter, value) if prefix.lower() == "e" else value
+
+
+def _letter(escape: "re.Match[str]") -> str:
+    digits, octal, other = escape["hexadecimal"], escape["octal"], escape["other"]
+    if digits or octal:
+        number = int(digits, 16) if digits else int(octal, 8)
+        # The server refuses what is no letter. None of those is one of a word for the present.
+        return chr(number) if number <= sys.maxunicode else _NO_DATE
+    return _CONTROLS.get(other, other)
 
 
 def _has_two_arguments(tokens: Sequence[Token]) -> bool:

@@ -30,6 +30,9 @@ def table(client: "psycopg2.extensions.connection") -> None:
         ("EXISTS (SELECT 1 FROM days AS d WHERE d.day = coalesce(days.day, 'today'))", "'today'"),
         ("word = 'today' AND day = 'today'", "'today'"),
         ("'now'::text::timestamptz > at", "'now'"),
+        (r"at >= E'\x6eow'", r"E'\\x6eow'"),
+        (r"day = E't\157d\u0061y'", r"E't\\157d\\u0061y'"),
+        (r"at > E'\Now'::timestamptz", r"E'\\Now'"),
     ],
 )
 def test_a_text_that_the_server_reads_as_a_moment_is_refused(read: Read, sql: str, text: str):
@@ -48,7 +51,10 @@ def test_it_is_refused_in_every_part_of_an_entry(read: Read):
             read(name="days", **keys)
 
 
-@pytest.mark.parametrize("sql", ["word = 'today'", "word IN ('now', 'today')", "word LIKE '%today%'", "word ~ 'today'"])
+@pytest.mark.parametrize(
+    "sql",
+    ["word = 'today'", "word IN ('now', 'today')", "word LIKE '%today%'", "word ~ 'today'", r"word = E't\x6fday'"],
+)
 def test_the_same_text_may_be_the_value_of_a_column(read: Read, sql: str):
     assert rows_of(read(name="days", select_fields=["id"], where=sql)) == [{"id": 1}]
 
