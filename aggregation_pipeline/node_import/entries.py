@@ -34,7 +34,6 @@ _DISTINCT: Final = re.compile(r"DISTINCT\s+(.+)", re.IGNORECASE | re.DOTALL)
 # Without one of these the files would hold other rows.
 _DECIDES_ROWS: Final = frozenset(("where", "having", "limit", "group_by", "table", "name"))
 _LISTS: Final = ("group_by", "aggregations", "select_fields", "order_by")
-_WIDTH: Final = 100
 _NO_RULES: Final = "It had no rules: all its columns are taken, personal ones too."
 _SILENT: Final = f"the old service cut here at {SILENT_LIMIT} rows without a word; take the line out for all rows"
 
@@ -55,6 +54,11 @@ class Draft:
     def say(self, kind: Kind, text: str) -> None:
         """Add a line to the report."""
         self.items.append(Item(kind, self.table, text, self.place))
+
+    @property
+    def has_silent_limit(self) -> bool:
+        """Whether its limit is the one that the old service set without a word."""
+        return any("without a word" in item.text or "has no rules" in item.text for item in self.items)
 
     def give_up(self, text: str) -> None:
         """The table is not carried over."""
@@ -107,11 +111,11 @@ def entry_not_read(table: str, place: str, why: str) -> Draft:
 def with_comments(draft: Draft) -> Node:
     """The entry as it is written."""
     values: dict[str, Node] = dict(draft.values or {})
-    if any("without a word" in item.text or "has no rules" in item.text for item in draft.items):
+    if draft.has_silent_limit:
         values["limit"] = Commented(SILENT_LIMIT, above=(_SILENT,))
     above = [f"From {draft.place}." if draft.place else _NO_RULES]
     above += [item.text for item in draft.items if item.kind != "carried" and "without a word" not in item.text]
-    lines = [line for text in above for line in wrap(_sentence(" ".join(text.split())), _WIDTH)]
+    lines = [line for text in above for line in wrap(_sentence(" ".join(text.split())), 100)]
     return Commented(values, above=tuple(lines))
 
 

@@ -8,9 +8,11 @@ from typing import Final
 
 from aggregation_pipeline.config.yaml.writing import file_text
 from aggregation_pipeline.errors import ImportNodeError
+from aggregation_pipeline.node_import.code.elsewhere import limits_in
 from aggregation_pipeline.node_import.code.sources import NodeProject, open_project, read_source
 from aggregation_pipeline.node_import.code.unseen import unseen_rules
 from aggregation_pipeline.node_import.entries import (
+    SILENT_LIMIT,
     Draft,
     entry_not_read,
     entry_of_rules,
@@ -152,6 +154,7 @@ def _imported(project: NodeProject | None, found: FoundRules, env: Mapping[str, 
     made = [draft for draft in ordered if draft.values is not None]
     variables = variables_of(env, text, project, [each.table for each in made if each.table in listed], listing.place)
     items = [item for draft in ordered for item in draft.items]
+    items += _other_limits(project, made)
     items += [_idle(draft, listing) for draft in made if draft.table not in listed]
     items += [*listing.items, *_of_project(project, found)]
     imported = Imported(
@@ -209,6 +212,24 @@ def _idle(draft: Draft, listing: Listed) -> Item:
     return Item("carried", draft.table, text, draft.place)
 
 
+def _other_limits(project: NodeProject | None, made: Sequence[Draft]) -> list[Item]:
+    """What to do where the code has another limit than the old service for rules without one."""
+    written = [draft.table for draft in made if draft.has_silent_limit]
+    if project is None or not written:
+        return []
+    return [
+        Item(
+            "not carried",
+            "limit",
+            f"the code has {limit} here, perhaps for rules without a limit. {SILENT_LIMIT} is written for"
+            f" {', '.join(written)}: put it right",
+            place,
+        )
+        for limit, place in dict(limits_in(project)).items()
+        if limit != SILENT_LIMIT
+    ]
+
+
 def _of_project(project: NodeProject | None, found: FoundRules) -> list[Item]:
     kind: Kind = "changed"
     text = "it has rules, and nothing loads it: they were not in force and are not taken"
@@ -223,6 +244,8 @@ def _of_project(project: NodeProject | None, found: FoundRules) -> list[Item]:
         Item("not carried", place, f"this looks like rules and cannot be evaluated: {why}", place)
         for place, why in found.failed
     ]
+    text = "its rules are changed here while the service runs, which was not done: see that the entry has the change"
+    items += [Item("not carried", table, text, place) for table, place in found.changed]
     if project and project.not_followed and not found.tables:
         items += [
             Item("not carried", "rules", f"{each}; name the file of the rules with --rules")

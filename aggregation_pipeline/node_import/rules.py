@@ -13,6 +13,7 @@ from typing import Any, Final
 from aggregation_pipeline.errors import ImportNodeError
 from aggregation_pipeline.node_import.by_table import by_table, index_of, not_evaluated
 from aggregation_pipeline.node_import.code.candidates import Candidate, Literal
+from aggregation_pipeline.node_import.code.elsewhere import changed_later
 from aggregation_pipeline.node_import.code.sources import NodeProject, SourceFile, other_sources
 from aggregation_pipeline.node_import.evaluating.node import ASK_FOR_JSON, Question, evaluate, find_engine
 
@@ -52,6 +53,7 @@ class FoundRules:
         lost: the tables among these, with place and reason; also those of code that only may be rules.
         loads: which file loaded which while rules were evaluated.
         unknown_loads: where a file is loaded by a name that is computed, and that did not happen then.
+        changed: tables whose rules a file changes that was not run, each with the place.
     """
 
     tables: dict[str, TableRules] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class FoundRules:
     lost: dict[str, tuple[str, str]] = field(default_factory=dict)
     loads: set[tuple[Path, Path]] = field(default_factory=set)
     unknown_loads: list[str] = field(default_factory=list)
+    changed: list[tuple[str, str]] = field(default_factory=list)
 
     def fail(self, place: str, why: str, table: str | None = None) -> None:
         """Keep what looks like rules and cannot be evaluated."""
@@ -86,6 +89,8 @@ def rules_in_force(project: NodeProject, env: Mapping[str, str]) -> FoundRules:
     found.not_in_force = [each.name for each in others if Candidate(each).has_rules]
     seen = {one for one, other in found.loads if other not in project.loaded}
     found.unknown_loads = [text for path, text in project.computed if path not in seen]
+    run = {each.source.path for each in candidates} | {path for pair in found.loads for path in pair}
+    found.changed = list(changed_later(project, found.tables, run))
     failed = [*found.failed, *found.lost.values()]
     if failed and not found.tables:
         places = "; ".join(f"{place}: {why}" for place, why in dict.fromkeys(failed))
