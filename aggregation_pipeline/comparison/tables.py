@@ -87,6 +87,7 @@ def compare_table(
     first = list(islice(rows := iter(old.rows), 1))
     _refuse_unusable(old, path, name, old_format, entry.name)
     if not old.columns:
+        _refuse_cut(old, result, name)
         return _compare_nothing(entry, ours, result, options, old_format)
     matching = match_columns(
         entry,
@@ -104,6 +105,7 @@ def compare_table(
         sides = _Sides(matching, keys, store, progress)
         result.old_rows = sides.add_old(first, rows, old_format, OldMasks(options.salt))
         _refuse_cut(old, result, name)
+        _refuse_unusable(old, path, name, old_format, entry.name)
         result.our_rows, result.truncated = sides.add_ours(ours), ours.dataset.truncated
         comparison = RowComparison(matching, judge, result, options.examples)
         total = result.our_rows + result.old_rows

@@ -86,6 +86,13 @@ def test_good_files_are_equal(name: str, content: bytes, tmp_path: Path):
         ("utf16.json", GOOD.decode().encode("utf-16"), "is not UTF-8"),
         ("other.json", json.dumps(old_json(ROWS, "users")).encode(), "has no table 'orders'; it has users"),
         ("failed.json", b'{"tables": {"orders": {"success": false, "error": "13800001111"}}}', "could not read table"),
+        (
+            "late.json",
+            GOOD.replace(b'"success": true, ', b"").replace(b"1}}", b'1}, "success": false}'),
+            "could not read table",
+        ),
+        ("none.json", b'{"tables": {"orders": {"success": true, "recordCount": 5, "data": []}}}', "has 5 rows"),
+        ("ragged.json", json.dumps(old_json([{"id": 1}, ROWS[1]])).encode(), "that the first row does not have"),
         ("columns.json", json.dumps(old_json([{"a": 1}])).encode(), "no column in common"),
         ("a.txt", b"", "a name that ends in .json"),
         ("cut.csv", b"id,name\n1,a\n2", "line 3: 2 cells are expected"),

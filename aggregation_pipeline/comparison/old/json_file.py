@@ -88,11 +88,15 @@ def _tables(text: "_Text") -> Iterator[str]:
 
 
 def _data(text: "_Text", table: str, result: OldTable) -> Iterator[Row]:
+    known = frozenset[str]()
     for row in text.elements():
         if not isinstance(row, dict):
             raise text.error(f"table {table!r}: each row is an object with the columns")
         if not result.columns:
             result.columns = tuple(row)
+            known = frozenset(row)
+        elif not row.keys() <= known:
+            raise text.error(f"table {table!r}: a row has columns that the first row does not have")
         yield row
 
 
