@@ -170,6 +170,7 @@ def _carry_out(wishes: _Wishes, env_path: Path) -> int:
     from aggregation_pipeline.drafting.draft import Draft, Refused
     from aggregation_pipeline.drafting.env import variables_of_source
     from aggregation_pipeline.drafting.files import write_files
+    from aggregation_pipeline.drafting.together import refuse_what_shows
     from aggregation_pipeline.drafting.written import read_existing
     from aggregation_pipeline.source.kind import source_kind
 
@@ -186,7 +187,7 @@ def _carry_out(wishes: _Wishes, env_path: Path) -> int:
         if name not in set_already:
             followed[name] = init_questions.asked(question, followed[name], read)
     how = replace(how, zone=ZoneInfo(followed["timezone"]))
-    results = _draft(how, choice.taken)
+    results = list(refuse_what_shows(how, path, existing, _draft(how, choice.taken)))
     drafts = [each for each in results if isinstance(each, Draft)]
     refused = [each for each in results if isinstance(each, Refused)]
     for each in refused:

@@ -149,7 +149,7 @@ def _draft(how: How, alike: Alike) -> Draft:
     with _catalogue(how) as catalogue:
         if not catalogue.gives_snapshots(draft.parsed):
             draft = _parsed(how, replace(found, snapshots=False))
-    _prove(how, draft.parsed)
+    prove(how, draft.parsed)
     return draft
 
 
@@ -212,7 +212,7 @@ def _parsed(how: How, found: Findings) -> Draft:
     return Draft(name, found.table, entry, config.tables[0])
 
 
-def _prove(how: How, entry: TableEntry) -> None:
+def prove(how: How, entry: TableEntry) -> None:
     """Ask the server what `plan` asks.
 
     Raises:

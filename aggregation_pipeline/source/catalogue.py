@@ -70,6 +70,7 @@ class Table:
     Attributes:
         name: with the schema before it where the table is not in the usual one: `sales.orders`.
         written: what an entry has to call it; empty for its name alone.
+        is_stored_view: whether it holds rows of other tables, as they were at some time.
         rows: how many there are, as far as `rows_known` says.
         size: bytes of its rows by the statistics; 0 where they say none.
     """
@@ -81,6 +82,7 @@ class Table:
     size: int = 0
     rows_known: RowsKnown = "unknown"
     written: str = ""
+    is_stored_view: bool = False
 
     @property
     def weight(self) -> int:

@@ -63,6 +63,7 @@ OTHERS = (
     "CREATE INDEX ON events (day)",
     "INSERT INTO events SELECT n, '2026-02-01', n FROM generate_series(1, 100) AS n",
     "CREATE VIEW totals AS SELECT status, sum(total_amount) AS total FROM orders GROUP BY status",
+    "CREATE MATERIALIZED VIEW shows AS SELECT * FROM members",
     "CREATE MATERIALIZED VIEW kept AS SELECT status, item_count FROM orders",
     "CREATE TABLE empty_one (id uuid PRIMARY KEY)",
     "CREATE TABLE no_columns ()",
@@ -168,6 +169,9 @@ def test_a_shop_becomes_entries_that_hide_what_is_personal_and_pass_plan(setting
     # A partitioned table is one table; what inherits from it is none.
     assert entries["events"]["partition"]["start"] == date(2026, 2, 1)
     assert entries["kept"]["order"] == "none"
+    # It shows columns that the entry of its table masks.
+    assert "shows is left out: mask: a view, or a table that holds others, leads to public.members" in result.stderr
+    assert "# [init] cannot be read: shows" in text
     assert entries[NAMED]["group_by"] == [{"expr": 'DATE("Created_At")', "alias": "day"}]
     assert entries["sales.orders"]["table"] == "sales.orders"
     assert entries["sales.orders"]["mask"] == {"phone": "partial"}

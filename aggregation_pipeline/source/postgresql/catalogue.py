@@ -51,7 +51,7 @@ _TABLES: Final = """
                sum(c.relpages::bigint) * current_setting('block_size')::int AS bytes
         FROM part JOIN pg_class AS c ON c.oid = part.oid WHERE c.relkind IN ('r', 'm', 'f') GROUP BY part.root
     )
-    SELECT l.nspname::text, l.relname::text, l.relkind = 'v', obj_description(l.oid, 'pg_class'),
+    SELECT l.nspname::text, l.relname::text, l.relkind = 'v', l.relkind = 'm', obj_description(l.oid, 'pg_class'),
            coalesce(known.rows, 0)::bigint, coalesce(known.bytes, 0)::bigint
     FROM listed AS l LEFT JOIN known ON known.root = l.oid
 """
@@ -193,12 +193,12 @@ def open_catalogue(options: SourceOptions, *, zone: ZoneInfo, limits: SourceLimi
 
 
 def _table(row: Row) -> Table:
-    schema, name, is_view, comment, rows, size = row
+    schema, name, is_view, is_stored, comment, rows, size = row
     known: RowsKnown = "estimated" if rows else "unknown"
     if schema == SCHEMA:
-        return Table(name, is_view, comment or "", rows, size, known)
+        return Table(name, is_view, comment or "", rows, size, known, is_stored_view=is_stored)
     parts = [MYSQL.quote(part) if set(part) & {".", "`"} else part for part in (schema, name)]
-    return Table(f"{schema}.{name}", is_view, comment or "", rows, size, known, ".".join(parts))
+    return Table(f"{schema}.{name}", is_view, comment or "", rows, size, known, ".".join(parts), is_stored)
 
 
 def _beginning(column: CatalogueColumn) -> str:
