@@ -99,12 +99,14 @@ _OF_PEOPLE: Final = re.compile(
 )
 _HEAD: Final = re.compile(r"[^,，;；:：(（。.、/|\[【\n]*")
 _MOST_WORDS: Final = 4
+# Of the second of several: tel2, contact_1.
+_LAST_NUMBER: Final = re.compile(r"_?[0-9]{1,2}_$")
 
 
 def kind_of_column(table: str, column: str, comment: str = "") -> Kind | None:
     """The kind that the words of a column speak of; None if they speak of none."""
     for words in (joined_words(column), *_english(comment)):
-        if found := _kind_of_words(words, table):
+        if found := _kind_of_words(words, table) or _kind_of_words(_LAST_NUMBER.sub("_", words), table):
             return found
     return next(filter(None, (_kind_in_chinese(text, table) for text in (column, _head(comment)))), None)
 

@@ -15,7 +15,7 @@ OTHERS = (
     "ship ip_count equipment 手机型号 联系人数量 是否绑定手机 图片地址 商品名称 邮箱状态 url image_url company "
     "user_agent sort_by ordered_by http_client client_type agent_id driver_status customer_level is_member "
     "spmc xmmc cpmc dpmc hz kh region province_city_area branch_name supplier brand_name 人数 "
-    "客户来源 业务员编号 城市 机器人 会员数 is_pass pass_count 手機型號 聯絡人數量 圖片地址"
+    "客户来源 业务员编号 城市 机器人 会员数 status2 level_1 name2 is_pass pass_count 手機型號 聯絡人數量 圖片地址"
 )
 
 
@@ -44,9 +44,10 @@ OTHERS = (
         ("contact", "wechat weixin wx wxh qq wx_no plate_no 微信 微信号 车牌号 支付宝账号 alipay"),
         ("ip", "ip client_ip last_login_ip ip_address ipAddr 登录IP"),
         ("secret", "password passwd pwd salt api_key access_token app_secret 密码"),
-        ("phone", "mob_no contact_no 手機號碼 行動電話 聯絡方式"),
+        ("phone", "mob_no contact_no 手機號碼 行動電話 聯絡方式 tel2 lxdh_1"),
+        ("name", "contact1 xingming2 receiver_2"),
         ("id_card", "身分證字號 驾照 nric social_security"),
-        ("secret", "密碼 pass user_pass pass_hash jwt cvv"),
+        ("secret", "密碼 pass user_pass pass_hash jwt cvv pwd2"),
         ("free_text", "note remark buyer_note memo 备注 买家留言 備註"),
     ],
 )
