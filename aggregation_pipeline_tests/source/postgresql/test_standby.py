@@ -1,4 +1,4 @@
-"""Reading from a hot standby: in ranges, when its primary is gone, and when changes remove what is read."""
+"""Reading from a hot standby: in ranges, and when its primary is gone."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -15,7 +15,7 @@ from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.postgresql import ranges
 from aggregation_pipeline.source.postgresql.reader import read_extract
 from aggregation_pipeline.source.postgresql.session import open_session
-from aggregation_pipeline.source.request import Progress, ReadRequest
+from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline_tests.source.postgresql.conftest import entry_of
 from aggregation_pipeline_tests.support.reading import SALT, ZONE, ignore_progress, rows_of
 from aggregation_pipeline_tests.support.servers.handles import PostgresServer
@@ -74,14 +74,12 @@ def options(folder: Path, shop: str) -> SourceOptions:
     return SourceOptions(database=shop, user="postgres", socket=folder, port=5432, mask_salt=SALT, kind="postgresql")
 
 
-def read(
-    options: SourceOptions, folder: Path, progress: Progress = ignore_progress, readers: int = 1
-) -> tuple[int, list[str]]:
+def read(options: SourceOptions, folder: Path, readers: int = 1) -> tuple[int, list[str]]:
     """Read `wide`; return how many rows came, and what was said."""
     said: list[str] = []
     entry = entry_of(name="wide", select_fields=["*"], source_limits={"readers": readers})
     request = ReadRequest(entry, "w", datetime.now(UTC), ZONE)
-    extract = read_extract(request, options, folder, progress, note=said.append)
+    extract = read_extract(request, options, folder, ignore_progress, note=said.append)
     return len(rows_of(extract)), said
 
 
@@ -123,31 +121,6 @@ def test_without_its_primary_it_says_that_rows_may_be_missing(
     assert rows == ROWS
     assert "wide was read from a replica that had applied what was committed until 20" in note
     until("nothing to say", lambda: read(options, tmp_path) == (ROWS, []), 60)
-
-
-def test_rows_that_the_primary_removes_end_the_read(
-    primary: Ask, standby: Ask, folder: Path, options: SourceOptions, tmp_path: Path
-):
-    removed = False
-
-    def conflict() -> bool:
-        """Whether the read was ended, or will be as soon as its session has sent what it is sending."""
-        ((ended,),) = standby("SELECT sum(confl_snapshot) > 0 FROM pg_stat_database_conflicts")
-        return ended or "recovery still waiting" in (folder.parent / "output.log").read_text()
-
-    def remove(*_: object) -> None:
-        nonlocal removed
-        if not removed:
-            removed = True
-            primary("DELETE FROM wide WHERE id % 2 = 0")
-            primary("VACUUM wide")
-            until("a conflict", conflict, 60)
-
-    with pytest.raises(SourceLostError, match="the replica ended the statement"):
-        read(options, tmp_path, remove)
-    assert list(tmp_path.iterdir()) == []
-    applied(primary, standby)
-    assert read(options, tmp_path)[0] == ROWS // 2
 
 
 def test_a_role_whose_sessions_are_serializable_is_told_so(

@@ -9,15 +9,7 @@ from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, Postgres
 from aggregation_pipeline.embedded.process import spawn
 from aggregation_pipeline_tests.support.servers.installed_postgres import ENVIRONMENT, PROGRAMS, InstalledPostgres, own
 
-_SETTINGS: Final = {
-    "listen_addresses": "",
-    "port": "5432",
-    # Whatever the primary removes ends a read that needs it at once, and the log says that it waits for that.
-    "max_standby_streaming_delay": "0",
-    "log_recovery_conflict_waits": "on",
-    "deadlock_timeout": "10ms",
-    **THROWAWAY_OPTIONS,
-}
+_SETTINGS: Final = {"listen_addresses": "", "port": "5432", **THROWAWAY_OPTIONS}
 
 
 def start_standby(primary: InstalledPostgres, home: Path) -> Postgres:
