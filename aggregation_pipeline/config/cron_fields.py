@@ -92,6 +92,11 @@ class Field:
             first, last = self._range(part, match["from"], match["to"])
         else:
             first = self.low if match["from"] == "*" else self._number(match["from"])
+            if match["step"] and first == self.last:
+                raise FieldError(
+                    f"the {self.title} {part!r} begins with the last one, and Dagster then begins anew; write"
+                    f" {match['from']}"
+                )
             last = self.last if match["from"] == "*" or match["step"] else first
         if self is FIELDS[WEEKDAY]:
             return {number % 7 for number in range(first % 7 if match["step"] else first, last + 1, step)}
@@ -151,7 +156,8 @@ class Field:
         # A step counts at the end only, for the whole list. Of other parts it takes the number that they begin with.
         listed, step = found.groups() if (found := re.fullmatch(r"(.+)/(\w+)", text)) else (text, "1")
         begun = [re.match(r"\d+", part) for part in listed.split(",")]
-        if not all(begun) or not step.isdigit() or int(step) == 0:
+        # What is no number is left out by a step, and refused without one.
+        if not (found or all(begun)) or not step.isdigit() or int(step) == 0:
             return None
         numbers = frozenset(int(part[0]) for part in begun if part and int(part[0]) % int(step) == 0)
         return numbers if numbers and min(numbers) >= self.low and max(numbers) <= self.high else None

@@ -20,6 +20,7 @@ from aggregation_pipeline_tests.node_import.projects import written
         ("node-cron", 3, "0 0 2 1-7 * 1", "0 2 * * 1#1"),
         ("node-cron", 3, "0 10/2,42 * * * *", "10,42 * * * *"),
         ("node-cron", 3, "0 0 */7,23 * * *", f"0 {','.join(map(str, range(24)))} * * *"),
+        ("node-cron", 3, "0 0 9 */15,*/10 * *", "0 9 10,20,30 * *"),
         ("node-cron", 4, "0 0 */7,23 * * *", "0 */7,23 * * *"),
         ("cron", 4, "0 0 2 * 1-3/2 1", "0 2 * 1-3/2 1"),
         ("cron", 3, "0 0 2 1 1 *", "0 2 1 1 *"),

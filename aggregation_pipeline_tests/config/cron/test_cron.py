@@ -102,6 +102,8 @@ NO_WEEK = (
         ("0 0 * * FRI-MON", "write fri-6,0-mon"),
         ("0 0 * * 1-1", "the day of the week '1-1' is a range of one, which Dagster takes for all of them; write 1"),
         ("0 0 * * 7-SUN", "is a range of one"),
+        ("0 23/2 * * *", "the hour '23/2' begins with the last one, and Dagster then begins anew; write 23"),
+        ("0 0 * * SAT/2", "begins with the last one"),
         ("*/60 * * * *", "a step is from 1 to 59; node-cron takes this one for 0 alone"),
         ("0 2 1-7 * MON", AMBIGUOUS),
         ("0 0 2 13 * 5", NO_WEEK),
