@@ -114,6 +114,9 @@ class Candidate:
             tail = texts[-len(pattern) :]
             if len(tail) == len(pattern) and all(map(_fits, pattern, tail)):
                 token = before[place] if len(before) >= -place else None
+                if token and token.text == "default" and "return" in pattern:
+                    # Of a switch: the rules of all other tables.
+                    return None
                 return token.value if token and (token.kind == "word" or token.is_constant) else None
         return None
 
