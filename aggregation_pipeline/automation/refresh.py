@@ -137,11 +137,10 @@ class RefreshTick:
 
     def _is_turn(self, table: RefreshedTable, now: datetime) -> bool:
         before, refresh = self.cursor.of(table.name), table.table.entry.refresh
-        return (
-            before.at is None
-            or before.again
-            or (refresh is not None and now >= before.at + parse_duration(refresh.every))
-        )
+        if before.at is None or before.again:
+            return True
+        # A clock that was ahead for a while must not stop the table until that time comes.
+        return refresh is not None and abs(now - before.at) >= parse_duration(refresh.every)
 
     def _note_problem(self, table: RefreshedTable, problem: str, at: datetime | None) -> None:
         """Keep what is wrong, and log it if it was not wrong before; without `at`, the next tick asks again."""

@@ -139,7 +139,9 @@ def choose(
         now: the present.
     """
     given_up = [each.key for each in due if (tried := tries.get(each.key)) and tried.same >= MOST_TRIES]
-    paused = {key for key, tried in tries.items() if now < tried.ended + _pause(tried, every)} - {*busy, *given_up}
+    # Also before its end: another machine's clock may be ahead.
+    paused = {key for key, tried in tries.items() if abs(now - tried.ended) < _pause(tried, every)}
+    paused -= {*busy, *given_up}
     left_out = {*busy, *given_up, *paused}
     counts = {key: tried.count for key, tried in tries.items()}
     free = [replace(each, tries=counts.get(each.key, 0)) for each in due if each.key not in left_out]

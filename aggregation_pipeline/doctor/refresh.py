@@ -46,7 +46,7 @@ def _finding(table: ConfiguredTable, asked: Asked, now: datetime) -> Finding | N
         return warning(name, asked.problem, "The ticks of the sensor refresh in the UI say since when")
     if asked.at is None:
         return warning(name, "it was never asked for late rows", _DAEMON)
-    if now > asked.at + patience:
+    if abs(now - asked.at) > patience:
         last = f"{asked.at:%Y-%m-%d %H:%M} UTC"
         return warning(name, f"it was asked for late rows last at {last}, not every {entry.refresh.every}", _DAEMON)
     if asked.waiting > MOST_PARTITIONS or (asked.since is not None and now > asked.since + patience):

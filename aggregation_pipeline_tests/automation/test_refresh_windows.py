@@ -113,6 +113,8 @@ def test_a_partition_that_failed_waits_longer_each_time_and_goes_alone(count: in
     assert keys(chosen(dues(3, 4, 5), tries=tries)) == [["003"], ["005"]]
     tries = {"004": Tries(NOW - pause, count, 0)}
     assert keys(chosen(dues(3, 4, 5), tries=tries)) == [["003"], ["004"], ["005"]]
+    # It ended by a clock that was ahead.
+    assert keys(chosen(dues(4), tries={"004": Tries(NOW + pause, count, 0)})) == [["004"]]
     tries = {"004": Tries(NOW - pause, count, MOST_TRIES)}
     assert keys(chosen(dues(3, 4, 5), tries=tries)) == [["003"], ["005"]]
     assert chosen(dues(3, 4, 5), tries=tries).given_up == ["004"]
@@ -176,6 +178,9 @@ def test_each_table_is_asked_once_in_its_interval(ticks: Ticks):
     ticks.run(NOW + timedelta(minutes=59))
     assert ticks.asked == []
     ticks.run(NOW + HOUR)
+    assert ticks.asked == ["a1", "a2", "b1", "b2"]
+    # The clock was ahead, and has been set right.
+    ticks.run(NOW - HOUR)
     assert ticks.asked == ["a1", "a2", "b1", "b2"]
 
 
