@@ -19,6 +19,7 @@ from aggregation_pipeline.source.postgresql.functions import refuse_functions_of
 from aggregation_pipeline.source.postgresql.logical_clock import at_logical_time
 from aggregation_pipeline.source.postgresql.masked_paths import refuse_unmasked_paths
 from aggregation_pipeline.source.postgresql.names import refuse_cut_names
+from aggregation_pipeline.source.postgresql.operators import refuse_volatile_operators
 from aggregation_pipeline.source.postgresql.partition import partition_condition
 from aggregation_pipeline.source.postgresql.query import DatasetQuery, build_queries
 from aggregation_pipeline.source.postgresql.relations import (
@@ -85,6 +86,7 @@ def prepare(session: Session, request: ReadRequest) -> PreparedEntry:
     refuse_cut_names(entry)
     refuse_side_effects(session, entry)
     refuse_functions_of_rows(session, entry)
+    refuse_volatile_operators(session, entry)
     columns = session.columns(entry.source_table)
     relations = find_relations(session, entry)
     session.link.quotable = session.link.quotable.plus(

@@ -20,6 +20,16 @@ def table(client: "psycopg2.extensions.connection") -> None:
         cursor.execute("CREATE FUNCTION \"Odd\"(int) RETURNS int LANGUAGE sql AS 'SELECT $1'")
         cursor.execute("CREATE FUNCTION roll(things) RETURNS float LANGUAGE sql VOLATILE AS 'SELECT random()'")
         cursor.execute("CREATE FUNCTION \"rollÜ\"() RETURNS float LANGUAGE sql VOLATILE AS 'SELECT random()'")
+        cursor.execute("CREATE FUNCTION guess(int, int) RETURNS bool LANGUAGE sql AS 'SELECT random() < 0.5'")
+        cursor.execute("CREATE OPERATOR <~> (LEFTARG = int, RIGHTARG = int, FUNCTION = guess)")
+        cursor.execute("CREATE TYPE size AS (n float)")
+        cursor.execute("CREATE FUNCTION size_of(text) RETURNS size LANGUAGE sql AS 'SELECT ROW(random())::size'")
+        cursor.execute("CREATE CAST (text AS size) WITH FUNCTION size_of(text)")
+        cursor.execute("CREATE FUNCTION days(size) RETURNS date LANGUAGE sql AS 'SELECT current_date'")
+        cursor.execute("CREATE CAST (size AS date) WITH FUNCTION days(size)")
+        cursor.execute("CREATE FUNCTION same(size, size) RETURNS bool LANGUAGE sql AS 'SELECT random() < 0.5'")
+        cursor.execute("CREATE OPERATOR = (LEFTARG = size, RIGHTARG = size, FUNCTION = same)")
+        cursor.execute("CREATE TABLE sizes (id int PRIMARY KEY, size size)")
         cursor.execute("CREATE SCHEMA tools")
         cursor.execute("CREATE FUNCTION tools.thrice(int) RETURNS int LANGUAGE sql AS 'SELECT $1 * 3'")
 
@@ -80,6 +90,25 @@ def test_it_is_refused_because_the_server_says_that_it_is_volatile(read: Read, s
         return
     with pytest.raises(SourceError, match=rf"select_fields\[0\]: {name}\(\) is VOLATILE on the server"):
         read(name="things", select_fields=[{"expr": sql, "alias": "x"}])
+
+
+@pytest.mark.parametrize(
+    ("table", "sql", "words"),
+    [
+        ("things", "id OPERATOR(public.<~>) 1", r"<~> calls guess\(\)"),
+        ("things", "name::size IS NULL", r"cast from text to size calls size_of\(\)"),
+        ("things", "CAST(name AS public.size) IS NULL", r"cast from text to size calls size_of\(\)"),
+        ("sizes", "size::date IS NULL", r"cast from size to date calls days\(\)"),
+        ("sizes", "size = size", r"= calls same\(\)"),
+    ],
+)
+def test_operators_and_casts_that_call_such_a_function_are_refused(read: Read, table: str, sql: str, words: str):
+    with pytest.raises(SourceError, match=rf"^where: {words}, which is VOLATILE on the server"):
+        read(name=table, select_fields=["id"], where=sql)
+
+
+def test_those_of_other_types_are_no_obstacle(read: Read):
+    assert rows_of(read(name="things", select_fields=["id"], where="id = 1 AND name::text = '<~>'")) == []
 
 
 @pytest.mark.parametrize(
