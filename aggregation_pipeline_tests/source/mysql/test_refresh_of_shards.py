@@ -15,7 +15,7 @@ COLUMNS = (
 )
 EVERYTHING = (
     *("COUNT(*)", "MAX(at)", "MIN(dt)", "SUM(price)", "AVG(price)", "MAX(half)", "MAX(kind)", "MAX(name)", "MAX(zero)"),
-    "SUM(price * id) / COUNT(*)",
+    *("SUM(price * id) / COUNT(*)", "AVG(price / 3)", "CONCAT(SUM(price / 7))"),
 )
 
 
