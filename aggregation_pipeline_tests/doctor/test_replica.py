@@ -25,15 +25,22 @@ def server(home: Path, number: int) -> Iterator[MySQLServer]:
     except FileNotFoundError as error:
         missing(str(error))
     pid = started.child.pid
-    yield MySQLServer("mariadb", str(started.socket), "127.0.0.1", started.port, "root", "", "mysql", pid)
-    started.child.popen.kill()
-    started.stop()
+    try:
+        yield MySQLServer("mariadb", str(started.socket), "127.0.0.1", started.port, "root", "", "mysql", pid)
+    finally:
+        started.child.popen.kill()
+        started.stop()
 
 
 def execute(where: MySQLServer, *statements: str) -> None:
     with where.connect() as connection, connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
+
+
+def tables(where: MySQLServer, name: str) -> int:
+    with where.connect() as connection, connection.cursor() as cursor:
+        return int(cursor.execute("SELECT 1 FROM information_schema.tables WHERE table_schema = %s", (name,)))
 
 
 def test_a_replica_that_follows_falls_behind_and_stops(
@@ -48,6 +55,7 @@ def test_a_replica_that_follows_falls_behind_and_stops(
             "START SLAVE",
         )
         shop = new_shop(primary, dagster_database, tmp_path, monkeypatch)
+        until("its tables at the replica", lambda: tables(replica, shop.database))
         shop.enter(monkeypatch, DB_SOCKET=replica.unix_socket)
 
         def said(words: str) -> Finding | None:
