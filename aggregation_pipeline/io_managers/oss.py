@@ -71,7 +71,13 @@ class ValuesIOManager(IOManager):
         values = dict.fromkeys(bases, obj)
         if len(bases) != 1 or (isinstance(obj, Mapping) and None not in bases):
             values = _by_partition(obj, bases, _name(context))
-        stored = [self._put(bases[key], value, _name(context, key)) for key, value in values.items()]
+        with working_directory(self._temp_dir) as directory:
+            # All of them before the first is stored: what cannot be stored is refused here.
+            files = [
+                (bases[key], directory / f"value{number}", _write(value, directory / f"value{number}", context, key))
+                for number, (key, value) in enumerate(values.items())
+            ]
+            stored = [(self._put(base, path, written), written) for base, path, written in files]
         context.add_output_metadata(self._metadata(stored, partitioned=None not in bases))
 
     @redact_errors
@@ -114,20 +120,12 @@ class ValuesIOManager(IOManager):
             return _mapping(found, wanted, context)
         return next(iter(found.values()), None)
 
-    def _put(self, base: str, value: object, name: str) -> tuple[StoredObject, Written]:
-        with working_directory(self._temp_dir) as directory:
-            path = directory / "value"
-            try:
-                written = write_value(value, path)
-            except StorageError as error:
-                problem = f"{name} returned what cannot be stored: {error}."
-            else:
-                _, media_type = EXTENSIONS[written.extension]
-                former = self._of_other_kinds(base, written.extension)
-                stored = self._store.put(base + written.extension, path, media_type=media_type)
-                self._forget(former)
-                return stored, written
-        raise StorageError(problem)
+    def _put(self, base: str, path: Path, written: Written) -> StoredObject:
+        _, media_type = EXTENSIONS[written.extension]
+        former = self._of_other_kinds(base, written.extension)
+        stored = self._store.put(base + written.extension, path, media_type=media_type)
+        self._forget(former)
+        return stored
 
     def _of_other_kinds(self, base: str, extension: str) -> list[StoredObject]:
         """The values of other kinds that are stored now."""
@@ -197,6 +195,14 @@ class OSSIOManager(OSSFields, ConfigurableIOManager):
         store = self.open_store()
         tables = PublishedTables(Publisher(store, self.prefix, self.working_folder, locks_url=""))
         return ValuesIOManager(store, self.prefix, self.working_folder, tables)
+
+
+def _write(value: object, path: Path, context: OutputContext, partition: str | None) -> Written:
+    try:
+        return write_value(value, path)
+    except StorageError as error:
+        problem = f"{_name(context, partition)} returned what cannot be stored: {error}."
+    raise StorageError(problem)
 
 
 def _by_partition(obj: object, bases: Mapping[str | None, str], name: str) -> dict[str | None, object]:

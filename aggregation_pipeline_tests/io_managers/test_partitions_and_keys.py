@@ -78,6 +78,18 @@ def test_a_run_over_several_partitions_returns_a_value_for_each(instance: Dagste
         run(instance, folder, together, tags=RANGE)
 
 
+def test_a_value_that_is_refused_keeps_those_of_the_other_partitions_from_being_stored(
+    instance: DagsterInstance, folder: OSSIOManager, tmp_path: Path
+):
+    @asset(partitions_def=DAYS, backfill_policy=BackfillPolicy.single_run())
+    def together():
+        return {"2026-01-01": b"fine", "2026-01-02": {1, 2}}
+
+    with pytest.raises(StorageError, match=r"asset together, partition 2026-01-02, returned what cannot be stored"):
+        run(instance, folder, together, tags=RANGE)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and "together" in str(path)]
+
+
 def test_keys_of_any_letters_lie_below_the_prefix_and_apart(
     instance: DagsterInstance, folder: OSSIOManager, tmp_path: Path
 ):
