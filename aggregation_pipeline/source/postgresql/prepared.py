@@ -16,6 +16,7 @@ from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.output_masks import require_masked_columns
 from aggregation_pipeline.source.postgresql.described import DescribedQuery, describe
 from aggregation_pipeline.source.postgresql.functions import refuse_functions_of_rows, refuse_side_effects
+from aggregation_pipeline.source.postgresql.kind import SCHEMA
 from aggregation_pipeline.source.postgresql.logical_clock import at_logical_time
 from aggregation_pipeline.source.postgresql.masked_paths import refuse_unmasked_paths
 from aggregation_pipeline.source.postgresql.names import refuse_cut_names
@@ -115,9 +116,14 @@ def _table_hint(session: Session, wrong: TableName) -> str:
         " AND n.nspname NOT LIKE 'pg_%' ORDER BY 1, 2"
     )
     elsewhere = [TableName(*row) for row in rows if row[1].casefold() == wrong.name.casefold()]
+    schema = wrong.database or SCHEMA
+    if TableName(schema, wrong.name) in elsewhere:
+        return (
+            f" It is there, and the account may not use its schema: GRANT USAGE ON SCHEMA {POSTGRESQL.quote(schema)}."
+        )
     if elsewhere:
         return f" There is {elsewhere[0]}; the case of letters counts."
-    return did_you_mean(wrong.name, [name for schema, name in rows if schema == (wrong.database or "public")])
+    return did_you_mean(wrong.name, [name for holder, name in rows if holder == schema])
 
 
 def _column_hint(entry: TableEntry, wrong: str, columns: Mapping[str, SourceColumn]) -> str:

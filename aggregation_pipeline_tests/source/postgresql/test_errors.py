@@ -177,6 +177,16 @@ def test_text_that_is_no_utf8_is_refused_in_a_database_without_an_encoding(
         source_postgres.server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def test_a_closed_schema_is_told_from_a_missing_table(execute: Execute, options: SourceOptions, tmp_path: Path):
+    execute(["CREATE ROLE outsider LOGIN", "REVOKE USAGE ON SCHEMA public FROM PUBLIC"])
+    request = ReadRequest(entry_of(name="accounts", select_fields=["id"]), "w", LOGICAL_TIME, ZONE)
+    try:
+        with pytest.raises(SourceError, match=r"the account may not use its schema: GRANT USAGE ON SCHEMA \"public\""):
+            read_extract(request, replace(options, user="outsider"), tmp_path, ignore_progress)
+    finally:
+        execute(["GRANT USAGE ON SCHEMA public TO PUBLIC", "DROP ROLE outsider"])
+
+
 def test_a_session_that_a_replica_ends_may_be_repeated():
     said = "FATAL:  terminating connection due to conflict with recovery"
     error = to_source_error(OSError(said), where="db:5432", sql="SELECT 1")
