@@ -186,6 +186,22 @@ def test_a_shop_becomes_entries_that_hide_what_is_personal_and_pass_plan(setting
     assert "one snapshot for all datasets, heap, server PostgreSQL" in planned
 
 
+def test_tables_that_differ_in_case_only_have_entries_of_their_own(settings: Path, execute: Execute):
+    execute('CREATE TABLE "Cases" (id int PRIMARY KEY)', 'CREATE TABLE "CASES" (id int PRIMARY KEY)')
+    execute("CREATE TABLE cases (id int PRIMARY KEY)")
+    try:
+        assert call("init", "--yes", "--tables", "Cases,CASES").exit_code == 0
+        result = call("init", "--yes", "--tables", "cases")
+        planned = call("plan").output
+    finally:
+        execute('DROP TABLE "Cases", "CASES", cases')
+    assert result.exit_code == 0, result.output
+    entries = yaml.safe_load((settings / "aggregation.yaml").read_text(encoding="utf-8"))["tables"]
+    assert {entry.get("table", name).strip("`") for name, entry in entries.items()} == {"Cases", "CASES", "cases"}
+    assert len({name.casefold() for name in entries}) == 3
+    assert [line for line in planned.splitlines() if line.endswith("  ready")] == [f"{name}  ready" for name in entries]
+
+
 def test_what_a_person_changed_stays_and_a_new_table_comes_to_it(settings: Path, execute: Execute):
     config = settings / "aggregation.yaml"
     assert call("init", "--yes", "--tables", "members,sales.orders").exit_code == 0
