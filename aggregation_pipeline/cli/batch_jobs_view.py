@@ -15,11 +15,14 @@ from rich.text import Text
 
 from aggregation_pipeline.batch_jobs.browse import DayTrend, JobRow
 from aggregation_pipeline.cli.common import show_json
+from aggregation_pipeline.overview import values
 
 # The answer of a command goes to stdout. Without a terminal rich takes eighty columns, which would break ids.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 _COLORS = {"completed": "green", "failed": "red", "in_progress": "cyan", "pending": "yellow", "skipped": "yellow"}
 _BAR_CELLS = 30
+# Of a row: more than ours ever hold.
+_MOST = 10_000
 _NUMBERS = {"items", "partitions", "seconds", "total_jobs", "successful", "failed", "avg_items"}
 
 
@@ -33,7 +36,7 @@ def show_jobs(rows: Sequence[JobRow], zone: ZoneInfo) -> None:
     table = _table("id", "status", "created", "seconds", "items", "platforms")
     table.columns[0].no_wrap = True
     for row in rows:
-        done, planned = row["platforms_processed"] or (), _metadata(row).get("planned") or ()
+        done, planned = row["platforms_processed"] or (), values.items(_metadata(row).get("planned"), _MOST)
         count = f" ({len(done)} of {len(planned)})" if len(planned) > len(done) else ""
         table.add_row(
             str(row["id"]),
@@ -53,30 +56,36 @@ def show_job(row: JobRow, zone: ZoneInfo) -> None:
         console.print(f"  {name:<13} {_moment(row[name], zone)}")
     console.print(f"  {'total_items':<13} {_number(row['total_items'])}")
     metadata = _metadata(row)
-    results = metadata.get("results")
-    if isinstance(results, Mapping) and results:
-        _show_platforms(results)
-    _show_errors(metadata.get("errors") or ())
+    _show_platforms(row, metadata)
+    _show_errors(values.items(metadata.get("errors"), _MOST))
     if metadata.get("mirror_error"):
         console.print(Text(f"Recorded without its metadata: {metadata['mirror_error']}", style="yellow"))
 
 
-def _show_platforms(results: Mapping[str, Any]) -> None:
+def _show_platforms(row: JobRow, metadata: Mapping[str, Any]) -> None:
+    """Print the platforms: those of `results`, or of rows of other programs those of `platforms_processed`."""
+    results = {name: values.members(result) for name, result in values.members(metadata.get("results")).items()}
     table = _table("platform", "status", "items", "partitions", "seconds")
     for name, result in results.items():
         numbers = (_number(result.get(key)) for key in ("items", "partitions", "seconds"))
-        table.add_row(Text(name), _status(result.get("status")), *numbers)
-    console.print(table)
+        table.add_row(Text(name), _status(result.get("status", "")), *numbers)
+    for name in () if results else dict.fromkeys(map(str, row["platforms_processed"] or ())):
+        table.add_row(Text(name), "", _number(values.count(metadata.get(f"{name}_items"))), "", "")
+    if table.row_count:
+        console.print(table)
     for result in results.values():
-        for file in result.get("files", ()):
-            console.print(Text(f"  {file.get('uri')}"), soft_wrap=True)
+        for file in values.items(result.get("files"), _MOST):
+            if uri := values.text(values.members(file).get("uri")):
+                console.print(Text(f"  {uri}"), soft_wrap=True)
 
 
-def _show_errors(errors: Sequence[Mapping[str, Any]]) -> None:
+def _show_errors(errors: Sequence[Any]) -> None:
     """Print each error once, with all tables that failed with it."""
     tables_of: dict[str, list[str]] = {}
     for error in errors:
-        tables_of.setdefault(str(error.get("error")), []).append(str(error.get("table") or "run"))
+        found = values.members(error)
+        text, table = found.get("error", error), found.get("table") or found.get("platform") or "run"
+        tables_of.setdefault(str(text), []).append(str(table))
     for text, tables in tables_of.items():
         console.print(Text.assemble((f"{', '.join(dict.fromkeys(tables))}: ", "red"), text))
 

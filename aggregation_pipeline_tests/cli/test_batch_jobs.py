@@ -102,6 +102,30 @@ def test_rows_of_others_are_listed_as_they_are(engine: sa.Engine):
     assert key in call("show", key).output
 
 
+NODE_ROWS: Any = [
+    ({"baidu_items": 30, "weibo_items": "50", "errors": ["weibo: timeout"]}, ["30", "50", "weibo: timeout"]),
+    ({"results": {"baidu": 30, "weibo": None}, "errors": [{"platform": "weibo", "error": "late"}]}, ["weibo: late"]),
+    ({"results": {"baidu": {"files": 3, "items": "many"}, "weibo": {"files": ["a.json", None]}}, "planned": 2}, []),
+    ({"results": ["baidu"], "errors": "none", "planned": "baidu"}, []),
+    (["no object"], []),
+]
+
+
+@pytest.mark.parametrize(("metadata", "said"), NODE_ROWS)
+def test_a_row_of_another_program_is_shown_whatever_its_metadata_holds(
+    engine: sa.Engine, metadata: object, said: list[str]
+):
+    """As the Node.js module and others wrote it: nothing of ours has to be in it."""
+    key = add(engine, datetime.now(UTC))
+    written = "UPDATE batch_jobs SET metadata = CAST(:metadata AS jsonb), platforms_processed = '{baidu,weibo}'"
+    with engine.begin() as connection:
+        connection.execute(sa.text(written), {"metadata": json.dumps(metadata)})
+    shown, listed = call("show", key), call("list")
+    assert (shown.exit_code, listed.exit_code) == (0, 0), (shown.output, listed.output)
+    assert all(word in shown.output for word in (key, "baidu", "weibo", *said))
+    assert "baidu, weibo" in listed.output
+
+
 def test_the_beginning_of_several_ids_is_refused_and_the_ids_are_listed(engine: sa.Engine):
     with engine.begin() as connection:
         for last in "12":
