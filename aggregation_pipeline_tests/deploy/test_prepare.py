@@ -23,6 +23,19 @@ def containers(tmp_path: Path) -> Containers:
     return made
 
 
+def test_folders_that_a_run_on_the_machine_has_published_belong_to_the_service(containers: Containers):
+    """As after `make demo` by root, which publishes the same tables."""
+    exports = containers.folder / "srv/aggregation/exports"
+    for window in ("orders/2026-11-20", "users/2026-11-20"):
+        (exports / window / "run").mkdir(parents=True)
+        (exports / window / "run/orders.csv").touch()
+    # A later run of root's, in the folder of a table that is ours already.
+    os.chown(exports / "users", 1000, 1000)
+    done = containers.run(containers.command("prepare"), "prepare", root=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path.stat().st_uid for path in exports.rglob("*")} == {1000}
+
+
 @pytest.mark.parametrize(
     ("line", "secret"),
     [

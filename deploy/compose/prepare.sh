@@ -14,6 +14,9 @@ for folder in /srv/aggregation/logs /srv/aggregation/temp /srv/aggregation/expor
 done
 # What the service before this one has left there, as another user.
 find /srv/aggregation/logs /srv/aggregation/temp -xdev ! -user "$ours" -exec chown -h "$ours:$ours" {} +
+# What `make demo` or a run on this machine has published: folders of tables and windows. The files in them may be too many to look at each.
+find /srv/aggregation/exports -xdev -mindepth 1 -maxdepth 2 ! -user "$ours" -exec chown -hR "$ours:$ours" {} + ||
+    echo "exports/ has folders of another user, which could not be given to user $ours: tables in them cannot be published" >&2
 
 # Puts standard input into a file that only the group $2 can read. Readers see the old file or the new one.
 keep() {
