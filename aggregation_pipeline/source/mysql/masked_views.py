@@ -21,6 +21,7 @@ from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.mysql.entry_expressions import expressions_of
+from aggregation_pipeline.source.mysql.referenced_tables import references_of_entry
 from aggregation_pipeline.source.mysql.session import Session, SourceColumn
 from aggregation_pipeline.source.mysql.storage_engines import StorageEngines
 
@@ -44,6 +45,7 @@ def refuse_unmasked_paths(
         return
     for problem in (
         *_paths_through_views(entry, masked, engines),
+        *_unreadable_views(entry, masked, engines),
         *_generated_columns(session, entry, columns, masked),
     ):
         raise SourceError(f"mask: {problem}")
@@ -63,9 +65,15 @@ def _paths_through_views(entry: TableEntry, masked: MaskedColumns, engines: Stor
                 f"{function}() is a stored function, which can show masked columns of any table. Leave it out, or, if"
                 f" it shows none, write allow: {{functions: [{function}]}} in the entry."
             )
-    others = any(not is_one_of(table, entry.shards) for table in masked)
+
+
+def _unreadable_views(entry: TableEntry, masked: MaskedColumns, engines: StorageEngines) -> Iterator[str]:
+    # The entry's own view leads to nothing that is masked where all masks are its own. Another view may lead to it.
+    others = references_of_entry(entry).tables.difference(entry.shards)
+    if not others and all(is_one_of(table, entry.shards) for table in masked):
+        return
     for view in sorted(engines.unreadable_views, key=str):
-        if others and not entry.allow.table(view):
+        if not entry.allow.table(view):
             yield (
                 f"what the view {view} reads cannot be seen by this account, and it could be a table with masked"
                 f" columns. Grant SHOW VIEW on it, or, if it shows none of them, write allow: {{tables: [{view}]}} in"

@@ -80,13 +80,19 @@ def tables_of(sql: str) -> frozenset[TableName]:
 def table_nodes(tree: exp.Expr) -> list[exp.Table]:
     """Return the nodes of a tree that name a table or view of the database."""
     named = [node for node in tree.find_all(exp.Table) if isinstance(node.this, exp.Identifier)]
-    return [node for node in named if node.db or not (node.name.casefold() == "dual" or _is_defined_by_with(node))]
+    return [node for node in named if node.db or not (_is_dual(node) or _is_defined_by_with(node))]
+
+
+def _is_dual(table: exp.Table) -> bool:
+    """Whether it is the word DUAL, which names no table; in backticks it is a name like any other."""
+    return table.name.lower() == "dual" and not table.this.args.get("quoted")
 
 
 def _is_defined_by_with(table: exp.Table) -> bool:
     """Whether a WITH around the name defines it.
 
-    In its own definition, and in those before it, the name still means the table.
+    In its own definition, and in those before it, the name still means the table. Some servers tell letters apart that
+    others do not, so only the same spelling counts.
     """
     inner: exp.Expr = table
     while (outer := inner.parent) is not None:
@@ -95,7 +101,7 @@ def _is_defined_by_with(table: exp.Table) -> bool:
             defined = outer.expressions if outer.recursive else outer.expressions[: inner.index]
         elif (definitions := outer.args.get("with_")) is not None and definitions is not inner:
             defined = definitions.expressions
-        if any(each.alias.casefold() == table.name.casefold() for each in defined):
+        if any(each.alias == table.name for each in defined):
             return True
         inner = outer
     return False

@@ -80,6 +80,25 @@ def test_masks_of_a_view_itself_are_enough(mysql: MySQLServer, shop: str, tmp_pa
         read(mysql, shop, tmp_path, masked, {"name": "v_deep", "select_fields": ["*"]})
 
 
+@pytest.mark.parametrize(
+    ("view", "sub_select"),
+    [
+        ("v_users", "(SELECT MAX(p) FROM v_users)"),
+        # To the servers ß is not ss, and in backticks DUAL is a name like any other.
+        ("vß", "(WITH vss AS (SELECT 1 AS n) SELECT MAX(p) FROM vß)"),
+        ("dual", "(SELECT MAX(p) FROM `dual`)"),
+    ],
+)
+@pytest.mark.parametrize("mysql", ["mariadb", pytest.param("seekdb", marks=pytest.mark.slow)], indirect=True)
+def test_no_name_of_a_view_hides_that_it_leads_to_the_masked_table_of_its_own_entry(
+    mysql: MySQLServer, shop: str, tmp_path: Path, view: str, sub_select: str
+):
+    run_on(mysql, shop, [f"CREATE OR REPLACE VIEW `{view}` AS SELECT id, phone AS p FROM users"])
+    entry = USERS | {"select_fields": ["phone", {"expr": sub_select, "alias": "x"}]}
+    with pytest.raises(SourceError, match=rf"a view leads to {shop}.users, which has masked columns"):
+        read(mysql, shop, tmp_path, entry)
+
+
 V_USERS = {"name": "v_users", "select_fields": ["*"]}
 ORDERS = {"name": "orders", "select_fields": ["id"]}
 
@@ -98,6 +117,8 @@ def blind(mariadb: MySQLServer) -> Iterator[str]:
             f"CREATE USER {ACCOUNT}@'%'",
             f"GRANT SELECT ON v_users TO {ACCOUNT}@'%'",
             f"GRANT SELECT, SHOW VIEW ON v_seen TO {ACCOUNT}@'%'",
+            "CREATE TABLE own (id INT PRIMARY KEY, phone VARCHAR(20))",
+            f"GRANT SELECT ON own TO {ACCOUNT}@'%'",
         ],
     )
     yield database
@@ -115,6 +136,10 @@ def test_a_view_that_cannot_be_looked_into_is_refused_where_another_table_is_mas
         read(mariadb, blind, tmp_path, USERS, entry, user=ACCOUNT)
     allowed = {"allow": {"tables": ["v_users"]}}
     assert read(mariadb, blind, tmp_path, USERS, entry | allowed, user=ACCOUNT).datasets[0].rows == 0
+    # It may lead to the masked table of its own entry.
+    own = {"name": "own", "select_fields": ["phone", f"(SELECT MAX(p) FROM {view})"], "mask": {"phone": "hash"}}
+    with pytest.raises(SourceError, match=r"what the view .*v_users reads cannot be seen by this account"):
+        read(mariadb, blind, tmp_path, own, user=ACCOUNT)
     # Where the view alone is masked there is nothing else to be shown.
     if view == "v_users":
         assert read(mariadb, blind, tmp_path, entry | {"mask": {"p": "hash"}}, user=ACCOUNT).datasets[0].rows == 0
