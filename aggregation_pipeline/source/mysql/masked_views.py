@@ -54,9 +54,11 @@ def refuse_unmasked_paths(
 def _paths_through_views(entry: TableEntry, masked: MaskedColumns, engines: StorageEngines) -> Iterator[str]:
     for table in sorted(engines.behind_views, key=str):
         if (masked_columns_of(table, masked) or is_system_table(table, MYSQL)) and not entry.allow.table(table):
+            kind = "MERGE table" if table in engines.merged else "view"
             yield (
-                f"a view leads to {table}, which has masked columns, and which of them the view shows is not known."
-                f" Read the table itself, or, if the view shows none, write allow: {{tables: [{table}]}} in the entry."
+                f"a {kind} leads to {table}, which has masked columns, and which of them the {kind} shows is not known."
+                f" Read the table itself, or, if the {kind} shows none, write allow: {{tables: [{table}]}} in the"
+                " entry."
             )
     called = {TableName(None, name) for name in engines.stored_functions} | engines.called_by_views
     for function in sorted(called, key=str):

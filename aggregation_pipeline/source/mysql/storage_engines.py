@@ -15,6 +15,7 @@ from aggregation_pipeline.config.sql.server_functions import SERVER_FUNCTIONS
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SnapshotError, SourceError, SourceLostError
+from aggregation_pipeline.source.mysql.merge_tables import MERGE_ENGINES, tables_merged
 from aggregation_pipeline.source.mysql.referenced_tables import References, references_of_entry, references_of_view
 from aggregation_pipeline.source.mysql.session import Session
 
@@ -90,7 +91,8 @@ class StorageEngines:
         versioned: which of them are MariaDB's system-versioned tables.
         stored_functions: stored functions that the entry calls, in lower case.
         relations: every table and view that was found.
-        behind_views: tables that views lead to.
+        behind_views: tables that views and MERGE tables lead to.
+        merged: those of them that MERGE tables show.
         called_by_views: stored functions that views call.
         unreadable_views: views whose definition, or whose tables, this account cannot see.
     """
@@ -103,6 +105,7 @@ class StorageEngines:
     stored_functions: frozenset[str] = frozenset()
     relations: set[TableName] = field(default_factory=set)
     behind_views: set[TableName] = field(default_factory=set)
+    merged: set[TableName] = field(default_factory=set)
     called_by_views: set[TableName] = field(default_factory=set)
     unreadable_views: set[TableName] = field(default_factory=set)
 
@@ -152,6 +155,7 @@ def find_storage_engines(session: Session, entry: TableEntry) -> StorageEngines:
         references = References()
         for name in tables:
             references |= _add_relations(engines, name, relations[name])
+            references |= _add_merged(session, engines, name, relations[name])
         engines.behind_views |= references.tables
         engines.called_by_views |= references.stored
     engines.unknown |= {f"view {name}" for name in references.tables}
@@ -221,6 +225,19 @@ def _add_relations(engines: StorageEngines, name: TableName, found: list[Relatio
         else:
             engines.without_snapshots.add(f"{relation.engine_word} ({name})")
     return references
+
+
+def _add_merged(session: Session, engines: StorageEngines, name: TableName, found: list[Relation]) -> References:
+    """Add the tables that a MERGE table shows; return them."""
+    merged = frozenset[TableName]()
+    for relation in found:
+        if (relation.engine or "").casefold() in MERGE_ENGINES:
+            tables = tables_merged(session, name, relation.database)
+            if tables is None:
+                engines.unreadable_views.add(name)
+            merged |= tables or frozenset()
+    engines.merged |= merged
+    return References(merged)
 
 
 def _references_of_view(engines: StorageEngines, name: TableName, view: Relation) -> References:
