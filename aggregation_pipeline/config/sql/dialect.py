@@ -28,6 +28,7 @@ class Dialect:
         before_star: words behind which * means all columns; behind any other name it multiplies.
         refused_functions, refused_prefixes: functions, and beginnings of their names, that do more than read, or give
             another result each time; with what each of them does.
+        refused_variables: variables of the server, behind @@, that differ from session to session, or by themselves.
         refused_words, refused_pairs: the same of words, and of two words that follow each other.
         statements: reserved words that begin a statement.
         obeyed_comments: how comments begin that the server obeys.
@@ -55,6 +56,7 @@ class Dialect:
     statements: frozenset[str]
     before_star: frozenset[str]
     refused_prefixes: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    refused_variables: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     functions_without_blank: frozenset[str] = frozenset()
     obeyed_comments: tuple[str, ...] = ()
     hints: re.Pattern[str] | None = None

@@ -34,6 +34,7 @@ def refuse_forbidden(tokens: Sequence[Token], role: str, dialect: Dialect) -> No
         _refuse_forbidden_name(token, following, dialect)
     if depth:
         raise ExpressionError("an opening parenthesis is never closed")
+    _refuse_variables(tokens, dialect)
     _refuse_statement(tokens[0], tokens[1] if len(tokens) > 1 else None, dialect)
     refuse_placeholders(tokens)
     refuse_clauses(tokens, role, dialect)
@@ -51,6 +52,17 @@ def _refuse_forbidden_symbol(token: Token, depth: int) -> None:
         )
     if token.text == "@":
         raise ExpressionError("variables of the session (@x) are not set by anyone here; write the value itself")
+
+
+def _refuse_variables(tokens: Sequence[Token], dialect: Dialect) -> None:
+    for place, token in enumerate(tokens):
+        if token.text != "@@":
+            continue
+        # @@name, @@session.name
+        first, *more = [*tokens[place + 1 : place + 4], token]
+        name = more[1].name if len(more) > 1 and more[0].text == "." else first.name
+        if reason := dialect.refused_variables.get(name):
+            raise ExpressionError(f"@@{name} is refused: it {reason}")
 
 
 def _refuse_statement(first: Token, following: Token | None, dialect: Dialect) -> None:

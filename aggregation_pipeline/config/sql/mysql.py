@@ -43,6 +43,8 @@ _BEFORE_STAR: Final = frozenset(
 _WAITS: Final = "holds the connection, and the snapshot with it"
 _RANDOM: Final = "gives another result each time, so the same data would not give the same file"
 _CONNECTION: Final = "tells of the connection, so the same data would not give the same file"
+_WRITES_COUNTED: Final = "changes with whatever is written on the server, so the same data would not give the same file"
+_SERVICE: Final = "sends values of cells to a service outside of the server, which answers otherwise each time"
 _LOCKS: Final = "works on locks of the server, which other programs rely on"
 _ADMIN: Final = "administers the server"
 _SEQUENCE: Final = "advances a sequence, which is a write"
@@ -56,10 +58,25 @@ _FUNCTIONS: Final = {
         ("load_file sys_exec sys_eval sys_get sys_set", "reads or changes files and programs of the server's machine"),
         ("rand random random_bytes uuid uuid_short uuid_v4 uuid_v7 sys_guid", _RANDOM),
         ("connection_id found_rows row_count ps_current_thread_id ps_thread_id", _CONNECTION),
+        ("last_trace_id ob_transaction_id", _CONNECTION),
+        ("current_scn", _WRITES_COUNTED),
+        ("ai_complete ai_embed ai_rerank ml_generate ml_embed_row", _SERVICE),
         ("user session_user system_user", _CONNECTION),
         ("sysdate", _SERVER_CLOCK),
         ("nextval setval lastval", _SEQUENCE),
         ("last_insert_id", "keeps a value in the session, and a pipeline that only reads never inserts"),
+    )
+    for name in names.split()
+}
+_VARIABLES: Final = {
+    name: reason
+    for names, reason in (
+        ("pseudo_thread_id last_insert_id identity insert_id proxy_user external_user", _CONNECTION),
+        ("warning_count error_count", _CONNECTION),
+        ("rand_seed1 rand_seed2", _RANDOM),
+        ("timestamp", "is a clock; NOW() is the run's logical time"),
+        ("gtid_executed gtid_purged gtid_owned gtid_next gtid_current_pos gtid_binlog_pos", _WRITES_COUNTED),
+        ("gtid_binlog_state gtid_slave_pos gtid_seq_no last_gtid", _WRITES_COUNTED),
     )
     for name in names.split()
 }
@@ -112,6 +129,7 @@ MYSQL: Final = Dialect(
     before_star=_BEFORE_STAR,
     refused_functions=_FUNCTIONS,
     refused_prefixes=dict.fromkeys(_PREFIXES, _ADMIN),
+    refused_variables=_VARIABLES,
     refused_words=_WORDS,
     refused_pairs=_PAIRS,
     statements=_STATEMENTS,
