@@ -66,7 +66,13 @@ def build_sensors(
     back the very first pass looks. `locks_url` is Dagster's PostgreSQL, which holds the heartbeats of runs. `scope` is
     what their names begin with.
     """
-    about: About = {"platforms": platforms, "job_type": job_type, "names": names, "secrets": secrets}
+    about: About = {
+        "platforms": platforms,
+        "job_type": job_type,
+        "names": names,
+        "secrets": secrets,
+        "scope": scope.name,
+    }
     pause = _Pause()
     return [
         *(

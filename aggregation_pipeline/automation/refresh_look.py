@@ -80,8 +80,8 @@ def look_at(
     return choose(
         due,
         list(keys),
-        busy=_busy(instance, entry.name),
-        tries=dict(_tries(instance, entry.name, due, list(keys), published)),
+        busy=_busy(instance, entry.name, table.table.scope.name),
+        tries=dict(_tries(instance, table, due, list(keys), published)),
         every=parse_duration(entry.refresh.every),
         now=now,
     )
@@ -107,14 +107,14 @@ def _published(publisher: Publisher, table: str, windows: Sequence[str], seconds
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _busy(instance: DagsterInstance, table: str) -> set[str]:
-    planned = planned_by_unfinished_runs(instance, {segment(table): table})
+def _busy(instance: DagsterInstance, table: str, scope: str) -> set[str]:
+    planned = planned_by_unfinished_runs(instance, {segment(table): table}, scope)
     return {key for _, events in planned for event in events for key in event.partitions if key is not None}
 
 
 def _tries(
     instance: DagsterInstance,
-    table: str,
+    table: RefreshedTable,
     due: Sequence[Due],
     order: Sequence[str],
     published: Mapping[str, Manifest],
@@ -123,10 +123,10 @@ def _tries(
     failures = [
         record
         for record in instance.get_run_records(
-            RunsFilter(statuses=[DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED], tags={REFRESH_TAG: table}),
+            RunsFilter(statuses=[DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED], tags={REFRESH_TAG: table.name}),
             limit=_MOST_FAILURES,
         )
-        if WILL_RETRY_TAG not in record.dagster_run.tags
+        if WILL_RETRY_TAG not in record.dagster_run.tags and _is_of(record, table)
     ]
     if not failures:
         return
@@ -143,6 +143,12 @@ def _tries(
         if ours:
             same = sum(each.state in run.tags.get(RUN_KEY_TAG, "").split(" ") for run in ours)
             yield each.key, Tries(max(run.completed_at or run.updated_at for run in ours), len(ours), same)
+
+
+def _is_of(record: RunRecord, table: RefreshedTable) -> bool:
+    """Whether the table is this component's: another one of the project may have a table of the same name."""
+    selection = record.dagster_run.asset_selection
+    return not selection or table.table.keys.table in selection
 
 
 def _partitions(record: RunRecord, order: Sequence[str]) -> Sequence[str]:

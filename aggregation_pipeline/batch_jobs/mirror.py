@@ -9,12 +9,12 @@ from typing import Literal, NotRequired, TypedDict, Unpack
 from dagster import DagsterError, DagsterInstance, RunRecord
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 
-from aggregation_pipeline.batch_jobs.projection import project
+from aggregation_pipeline.batch_jobs.projection import NO_NAMES, project
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
 from aggregation_pipeline.errors import MirrorError
 from aggregation_pipeline.runs.event_log import events_of, read_logs
 from aggregation_pipeline.runs.log_query import LogRow
-from aggregation_pipeline.runs.model import BatchJobRow, Owner
+from aggregation_pipeline.runs.model import BatchJobRow, Event, Owner
 from aggregation_pipeline.runs.run_records import run_info
 
 Outcome = Literal["written", "unchanged", "foreign", "missing"]
@@ -28,12 +28,14 @@ class About(TypedDict):
         job_type: that of every row.
         names: the key segments and the names of their entries.
         secrets: values that are kept out of error texts.
+        scope: name of the component whose tables these are; a deployment has none.
     """
 
     platforms: Mapping[str, str]
     job_type: str
     names: NotRequired[Mapping[str, str]]
     secrets: NotRequired[Sequence[str]]
+    scope: NotRequired[str]
 
 
 def owner_of(instance: DagsterInstance, deployment: str) -> Owner:
@@ -135,11 +137,23 @@ def rows_of(
             found[run_id] = log
             continue
         try:
-            events = events_of(instance, run_id, log, about["platforms"])
-            found[run_id] = "foreign" if events is None else project(run_info(record), events, owner=owner, **about)
+            events = events_of(instance, run_id, log, about["platforms"], about.get("scope", ""))
+            found[run_id] = "foreign" if events is None else _row(record, events, owner, about)
         except (MirrorError, DagsterError, ValueError, TypeError, LookupError) as error:
             found[run_id] = error
     return found
+
+
+def _row(record: RunRecord, events: Sequence[Event], owner: Owner, about: About) -> BatchJobRow:
+    return project(
+        run_info(record),
+        events,
+        owner=owner,
+        job_type=about["job_type"],
+        platforms=about["platforms"],
+        names=about.get("names", NO_NAMES),
+        secrets=about.get("secrets", ()),
+    )
 
 
 def _read_logs(instance: DagsterInstance, run_ids: Sequence[str]) -> Mapping[str, Sequence[LogRow] | MirrorError]:

@@ -148,6 +148,12 @@ def segment_of_step(step: str | None) -> str | None:
     return step.removeprefix(OP_PREFIX) if step.startswith(OP_PREFIX) else None
 
 
+def scope_of_step(step: str | None) -> str:
+    """Name of the scope that a step's op is in; empty for a deployment's, and for a step that is not ours."""
+    name, end, op = (step or "").partition(_SCOPE_END)
+    return name if end and op.startswith(OP_PREFIX) and not name.startswith(OP_PREFIX) else ""
+
+
 def group_of(entry: TableEntry) -> str:
     """Name of the group in the lineage that holds a table and its exports."""
     return entry.group or segment(entry.name)

@@ -18,7 +18,14 @@ from dagster import (
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from sqlalchemy import func, select
 
-from aggregation_pipeline.runs.asset_keys import MANIFEST, TableAsset, is_node_files, parse_asset_key, segment_of_step
+from aggregation_pipeline.runs.asset_keys import (
+    MANIFEST,
+    TableAsset,
+    is_node_files,
+    parse_asset_key,
+    scope_of_step,
+    segment_of_step,
+)
 from aggregation_pipeline.runs.error_text import innermost_message
 from aggregation_pipeline.runs.log_query import LogRow, ask_log
 from aggregation_pipeline.runs.model import Event, Failed, Finished, Planned, Started
@@ -109,36 +116,40 @@ def node_files_events(instance: DagsterInstance, run_id: str) -> tuple[list[Asse
 
 
 def events_of(
-    instance: DagsterInstance, run_id: str, rows: Sequence[LogRow], platforms: Mapping[str, str]
+    instance: DagsterInstance, run_id: str, rows: Sequence[LogRow], platforms: Mapping[str, str], scope: str = ""
 ) -> list[Event] | None:
-    """Return the events of a run, whose rows are given, as `run_events` does."""
-    events, ours = _all_events(instance, run_id, rows, platforms)
+    """Return the events of a run, whose rows are given, as `run_events` does.
+
+    `scope` is the name of the component whose tables are ours; a deployment has none. Components of one project, and
+    a deployment beside them, may have tables of one name.
+    """
+    events, ours = _all_events(instance, run_id, rows, platforms, scope)
     return events if ours else None
 
 
 def _all_events(
-    instance: DagsterInstance, run_id: str, rows: Sequence[LogRow], platforms: Mapping[str, str]
+    instance: DagsterInstance, run_id: str, rows: Sequence[LogRow], platforms: Mapping[str, str], scope: str = ""
 ) -> tuple[list[Event], set[str]]:
     """The events of a run, and the segments of the tables that it planned."""
     events: list[Event] = []
     ours: set[str] = set()
-    for planned in _planned_without_event(instance, run_id, rows, platforms):
+    for planned in _planned_without_event(instance, run_id, rows, platforms, scope):
         ours.add(planned.segment)
         events.append(planned)
     for row in rows:
         match row.dagster_event_type:
             case DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value:
                 segment = _segment_of_stored_key(row.asset_key, platforms)
-                if segment is not None:
+                if segment is not None and scope_of_step(row.step_key) == scope:
                     ours.add(segment)
                     events.append(Planned(row.id, segment, _planned_partitions(row)))
             case DagsterEventType.ASSET_MATERIALIZATION.value if (row.asset_key or "").endswith(f'_{MANIFEST}"]'):
-                events.append(_finished(row, ours))
+                events.append(_finished(row, ours if scope_of_step(row.step_key) == scope else set()))
             case DagsterEventType.STEP_START.value:
-                segment = _segment_of_step(row.step_key, ours)
+                segment = _segment_of_step(row.step_key, ours, scope)
                 events.append(Started(row.id, segment) if segment else Event(row.id))
             case DagsterEventType.STEP_FAILURE.value:
-                segment = _segment_of_step(row.step_key, ours)
+                segment = _segment_of_step(row.step_key, ours, scope)
                 entry = _entry(row)
                 events.append(Failed(row.id, _instant_of(entry), row.step_key, segment, _step_error(_event(row))))
             case DagsterEventType.RUN_FAILURE.value:
@@ -177,7 +188,7 @@ def _parse_stored_key(key: str) -> TableAsset | None:
 
 
 def _planned_without_event(
-    instance: DagsterInstance, run_id: str, rows: Sequence[LogRow], platforms: Mapping[str, str]
+    instance: DagsterInstance, run_id: str, rows: Sequence[LogRow], platforms: Mapping[str, str], scope: str
 ) -> Iterator[Planned]:
     """Tables that a run plans, although the events that say so are missing.
 
@@ -185,15 +196,23 @@ def _planned_without_event(
     may still be executed. Its execution plan was stored before it, and names the assets.
     """
     planned = {
-        row.asset_key for row in rows if row.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value
+        (row.asset_key, scope_of_step(row.step_key))
+        for row in rows
+        if row.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value
     }
-    with_event = {_segment_of_stored_key(key, platforms) for key in planned}
-    started = {segment for row in rows if (segment := segment_of_step(row.step_key)) in platforms}
+    with_event = {_segment_of_stored_key(key, platforms) for key, its_scope in planned if its_scope == scope}
+    started = {
+        segment
+        for row in rows
+        if scope_of_step(row.step_key) == scope and (segment := segment_of_step(row.step_key)) in platforms
+    }
     run = None if planned and started <= with_event else instance.get_run_by_id(run_id)
     if run is None or run.execution_plan_snapshot_id is None:
         return
     plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
-    outputs = [output for step in plan.steps if step.key in plan.step_keys_to_execute for output in step.outputs]
+    executed = set(plan.step_keys_to_execute)
+    steps = [step for step in plan.steps if step.key in executed and scope_of_step(step.key) == scope]
+    outputs = [output for step in steps for output in step.outputs]
     keys = [output.properties.asset_key for output in outputs if output.properties is not None]
     subset = run.partitions_subset
     partitions = (run.tags.get(PARTITION_NAME_TAG),) if subset is None else tuple(subset.get_partition_keys())
@@ -220,8 +239,8 @@ def _planned_partitions(row: LogRow) -> tuple[str | None, ...]:
     )
 
 
-def _segment_of_step(step: str | None, ours: set[str]) -> str | None:
-    segment = segment_of_step(step)
+def _segment_of_step(step: str | None, ours: set[str], scope: str) -> str | None:
+    segment = segment_of_step(step) if scope_of_step(step) == scope else None
     return segment if segment in ours else None
 
 

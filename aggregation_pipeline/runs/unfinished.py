@@ -17,9 +17,11 @@ _PLANNED: Final = (DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,)
 
 
 def planned_by_unfinished_runs(
-    instance: DagsterInstance, names: Mapping[str, str]
+    instance: DagsterInstance, names: Mapping[str, str], scope: str = ""
 ) -> Iterator[tuple[RunRecord, Collection[Planned]]]:
     """Yield each run that is not finished, with what it plans of the tables in `names`, a mapping from their segments.
+
+    `scope` is the name of the component whose tables they are.
 
     Raises:
         MirrorError: Dagster's events cannot be read.
@@ -28,5 +30,5 @@ def planned_by_unfinished_runs(
     logs = read_logs(instance, [record.dagster_run.run_id for record in records], _PLANNED) if records else {}
     for record in records:
         run_id = record.dagster_run.run_id
-        events = events_of(instance, run_id, logs[run_id], names) or []
+        events = events_of(instance, run_id, logs[run_id], names, scope) or []
         yield record, [event for event in events if isinstance(event, Planned) and event.segment in names]
