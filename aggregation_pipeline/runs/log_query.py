@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 from dagster import AssetKey, DagsterEventType, DagsterInstance
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from sqlalchemy import ARRAY, Select, Text, cast, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -16,20 +17,24 @@ from aggregation_pipeline.postgres.engine import safe_reason
 LogRow: TypeAlias = Any
 
 
-def ask_log(instance: DagsterInstance, query: Select[Any]) -> Sequence[LogRow]:
+def ask_log(instance: DagsterInstance, query: Select[Any], *, of_assets: bool = False) -> Sequence[LogRow]:
     """Return the rows of a query of event_logs.
+
+    `of_assets`: the query is about events of assets alone, which SQLite has in one file; of all others it has a file a
+    run.
 
     Raises:
         MirrorError: the event log cannot be read.
     """
     storage = instance.event_log_storage
-    if not isinstance(storage, SqlEventLogStorage):
+    is_sqlite = isinstance(storage, SqliteEventLogStorage)
+    if not isinstance(storage, SqlEventLogStorage) or (is_sqlite and not of_assets):
         raise MirrorError(
-            f"Dagster keeps its events in {type(storage).__name__}, which has no table. Configure PostgreSQL in"
-            " dagster.yaml"
+            f"Dagster keeps its events in {type(storage).__name__}, which has no table of all events. Configure"
+            " PostgreSQL in dagster.yaml"
         )
     try:
-        with storage.run_connection(None) as connection:
+        with storage.index_connection() if is_sqlite else storage.run_connection(None) as connection:
             return connection.execute(query).all()
     except SQLAlchemyError as error:
         raise MirrorError(f"Dagster's events cannot be read ({safe_reason(error)})") from error

@@ -27,7 +27,8 @@ def planned_by_unfinished_runs(
         MirrorError: Dagster's events cannot be read.
     """
     records = instance.get_run_records(RunsFilter(statuses=UNFINISHED))
-    logs = read_logs(instance, [record.dagster_run.run_id for record in records], _PLANNED) if records else {}
+    run_ids = [record.dagster_run.run_id for record in records]
+    logs = read_logs(instance, run_ids, _PLANNED, of_assets=True) if records else {}
     for record in records:
         run_id = record.dagster_run.run_id
         events = events_of(instance, run_id, logs[run_id], names, scope) or []

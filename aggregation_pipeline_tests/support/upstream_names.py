@@ -114,6 +114,10 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         ("SqlEventLogStorage",),
         "runs: only this storage has the table above",
     ),
+    "dagster._core.storage.event_log.sqlite.sqlite_event_log": (
+        ("SqliteEventLogStorage",),
+        "runs: this one has the table above once for each run",
+    ),
     "dagster._core.storage.runs.migration": (("REQUIRED_DATA_MIGRATIONS",), "upgrade: the same of runs"),
     "dagster._core.storage.runs.schema": (("RunStorageSqlMetadata",), "instance: makes the tables"),
     "dagster._core.storage.runs.sql_run_storage": (
