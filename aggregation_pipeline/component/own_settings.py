@@ -54,7 +54,8 @@ def settings_of(given: Mapping[str, object], *, records_runs: bool) -> Settings:
     own |= _replaced_by(own)
     sources = read_source_variables(Settings.model_fields, own)
     names = _OF_COMPONENTS if records_runs else _OF_COMPONENTS - SupabaseSettings.model_fields.keys()
-    return validated(Settings, read_environment(names, own)).with_source_variables(sources)
+    settings = validated(Settings, read_environment(names, own), in_component=bool(own))
+    return settings.with_source_variables(sources)
 
 
 def _refuse_unknown(name: str) -> None:

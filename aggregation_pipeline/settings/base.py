@@ -32,7 +32,7 @@ from aggregation_pipeline.settings.alerts import AlertSettings
 from aggregation_pipeline.settings.env_precedence import restore_environment
 from aggregation_pipeline.settings.environment import read_environment
 from aggregation_pipeline.settings.logs import LogSettings
-from aggregation_pipeline.settings.messages import describe_problem, half_configured, split_list
+from aggregation_pipeline.settings.messages import describe_problem, half_configured, split_list, unusable
 from aggregation_pipeline.settings.misspelled import warn_of_misspelled
 from aggregation_pipeline.settings.oss import OssSettings
 from aggregation_pipeline.settings.output_format import parse_formats
@@ -284,8 +284,8 @@ def load_source_settings(**given: str) -> SourceSettings:
     return settings
 
 
-def validated(model: type[Model], variables: Mapping[str, str]) -> Model:
-    """Make settings of the texts of variables.
+def validated(model: type[Model], variables: Mapping[str, str], *, in_component: bool = False) -> Model:
+    """Make settings of the texts of variables; `in_component`: some of them stand in the `settings` of a component.
 
     Raises:
         SettingsError: as for `load_settings`.
@@ -294,4 +294,4 @@ def validated(model: type[Model], variables: Mapping[str, str]) -> Model:
         return model.model_validate(variables)
     except ValidationError as error:
         lines = [describe_problem(problem) for problem in error.errors(include_url=False)]
-    raise SettingsError("The environment (or .env) cannot be used:\n" + "\n".join(f"  - {line}" for line in lines))
+    raise SettingsError(unusable(lines, in_component=in_component))

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from aggregation_pipeline.errors import SettingsError
+from aggregation_pipeline.settings.messages import unusable
 
 SUFFIX: Final = "_FILE"
 # The names of the variables that a process before this one has read, with commas between.
@@ -45,7 +46,7 @@ def read_value_files(names: Iterable[str], found: Mapping[str, str], where: Mapp
     Args:
         names: in small letters, without those that `is_read`.
         found: all variables that are set, by their names in small letters.
-        where: in which of two places each of them is set, in words.
+        where: in which place each of them is set, in words; "settings" is that of a component.
 
     Raises:
         SettingsError: names every variable that is set in both ways, and every file that cannot be used.
@@ -67,9 +68,7 @@ def read_value_files(names: Iterable[str], found: Mapping[str, str], where: Mapp
         except ValueError as error:
             problems.append(f"{file.upper()}: {found[file]} {error}")
     if problems:
-        raise SettingsError(
-            "The environment (or .env) cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems)
-        )
+        raise SettingsError(unusable(problems, in_component="settings" in where.values()))
     return values
 
 

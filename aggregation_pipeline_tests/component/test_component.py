@@ -142,10 +142,16 @@ def test_a_file_is_read_from_the_folder_of_the_component(host: HostProject, tmp_
             "{tables: {a: {}}, settings: {DB_NAM: x}}",
             "settings: DB_NAM is no variable .* Was DB_NAME meant",
         ),
-        ("{tables: {a: {}}, settings: {DB_PORT: many}}", "DB_PORT"),
+        (
+            "{tables: {a: {}}, settings: {DB_PORT: many}}",
+            r"settings, or the environment .* cannot be used:\n  - DB_PORT: a whole number",
+        ),
         ("{tables: {a: {}}, settings: {RUNNER: celery}}", "settings: RUNNER is for a deployment of its own"),
         ("{tables: {a: {}}, settings: {OSS_PREFIX: '{{ env.NONE_X }}'}}", "settings: OSS_PREFIX has no value"),
-        ("{tables: {a: {}}, settings: {DB_PASSWORD_FILE: /none}}", "DB_PASSWORD_FILE: /none cannot be read"),
+        (
+            "{tables: {a: {}}, settings: {DB_PASSWORD_FILE: /none}}",
+            r"settings, or the environment .*:\n  - DB_PASSWORD_FILE: /none cannot be read",
+        ),
     ],
 )
 def test_wrong_attributes_are_refused_in_words(host: HostProject, attributes: str, words: str):
