@@ -38,6 +38,7 @@ from aggregation_pipeline.settings.base import Settings, load_settings
 from aggregation_pipeline.settings.code_snapshot import loaded_config_text, pass_on_environment
 from aggregation_pipeline.settings.environment import env_file
 from aggregation_pipeline.settings.garbage_collection import garbage_collection_paused
+from aggregation_pipeline.settings.rules import refuse_other_rules
 
 if TYPE_CHECKING:
     from aggregation_pipeline.batch_jobs.repository import OpenRepository
@@ -99,17 +100,22 @@ def build_definitions(
         resources=_resources(project, publisher),
         executor=build_executor(
             settings.executor,
-            functools.partial(_begin_run, project),
+            functools.partial(begin_run, project),
             lambda instance, run: _heartbeat(instance, run, settings.require_dagster_url()),
         ),
         metadata=project.rules,
     )
 
 
-def _begin_run(project: Project, instance: DagsterInstance, run_id: str) -> None:
-    """What happens in the process of a run before its first table."""
+def begin_run(project: Project, instance: DagsterInstance, run: DagsterRun) -> None:
+    """What happens in the process of a run before its first table.
+
+    Raises:
+        SettingsError: the run is in a container that was planned by other rules than its own.
+    """
+    refuse_other_rules(run.run_id, run.tags, project.settings)
     set_pool_limits(instance, pool_limits(project), project.settings.deployment_name)
-    project.live_updates("aggregation run").start(instance, run_id)
+    project.live_updates("aggregation run").start(instance, run.run_id)
 
 
 def _pruning(settings: Settings, open_repository: "OpenRepository") -> list[JobDefinition]:

@@ -187,7 +187,7 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
     for issues in (*(table.entry.issues for table in tables if table.entry.issues), *left_out.values()):
         log_once(log, logging.ERROR, issues)
     node_files = _apart_from_tables(config, [table.entry for table in tables], settings, path)
-    rules = {RULES_METADATA: as_text(rules_of(settings, content))} if settings.runner == "celery" else {}
+    rules = {RULES_METADATA: as_text(rules_of(settings, content))} if settings.runner != "local" else {}
     return Project(settings, sources, tuple(tables), cron, left_out, node_files, rules)
 
 

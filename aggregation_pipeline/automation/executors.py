@@ -23,8 +23,8 @@ from dagster._core.execution.step_dependency_config import StepDependencyConfig
 MAX_CONCURRENT: Final = 4
 _PRELOADED: Final = "aggregation_pipeline.definitions"
 
-# LiveUpdates.start in batch_jobs: the arguments are the instance and the run's id.
-StartLiveUpdates = Callable[[DagsterInstance, str], None]
+# What happens in the process of a run before its first table.
+StartLiveUpdates = Callable[[DagsterInstance, DagsterRun], None]
 # worker_heartbeat in runs/heartbeat.py, with the URL of the locks.
 Heartbeat = Callable[[DagsterInstance, DagsterRun], AbstractContextManager[None]]
 
@@ -95,6 +95,6 @@ class _ExecutorWithLiveUpdates(Executor):
         return self._inner.step_dependency_config
 
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
-        self._start_live_updates(plan_context.instance, plan_context.run_id)
+        self._start_live_updates(plan_context.instance, plan_context.dagster_run)
         with self._heartbeat(plan_context.instance, plan_context.dagster_run):
             yield from self._inner.execute(plan_context, execution_plan)

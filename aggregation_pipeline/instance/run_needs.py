@@ -7,13 +7,13 @@ each amount the largest: they are computed one after the other.
 import json
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any, Final
 
 from dagster import DagsterInstance, DagsterRun
 from dagster._core.launcher import LaunchRunContext
 
 from aggregation_pipeline.errors import LaunchError
+from aggregation_pipeline.settings.rules import CONTAINER_TAG, RULES_METADATA, RULES_TAG
 
 QUEUE_TAG: Final = "dagster-celery/queue"
 KUBERNETES_TAG: Final = "dagster-k8s/config"
@@ -54,11 +54,13 @@ def tags_of(needs: Iterable[Needs]) -> dict[str, str]:
 
 
 def with_missing_tags(
-    instance: DagsterInstance, context: LaunchRunContext, more: Mapping[str, str] = MappingProxyType({})
+    instance: DagsterInstance, context: LaunchRunContext, *, has_container: bool = False
 ) -> DagsterRun:
-    """Give a run the tags that it lacks, and `more`; return it with all of them."""
-    run = context.dagster_run
-    if tags := {**missing_tags(context), **more}:
+    """Give a run the tags that it lacks, and the rules by which it was planned; return it with all of them."""
+    run, rules = context.dagster_run, _rules_of(context)
+    planned = {RULES_TAG: rules} if rules else {}
+    container = {CONTAINER_TAG: run.run_id} if has_container and rules else {}
+    if tags := {**missing_tags(context), **planned, **container}:
         instance.add_run_tags(run.run_id, tags)
         run = run.with_tags({**run.tags, **tags})
     return run
@@ -77,6 +79,19 @@ def missing_tags(context: LaunchRunContext) -> dict[str, str]:
     stored = sorted((str(node.key), node.metadata[NEEDS_METADATA]) for node in nodes if NEEDS_METADATA in node.metadata)
     wanted = tags_of(getattr(value, "value", value) for _, value in stored)
     return {name: value for name, value in wanted.items() if name not in run.tags}
+
+
+def _rules_of(context: LaunchRunContext) -> str:
+    """By which rules the code location plans runs, as it says itself; empty where it says nothing."""
+    origin = context.dagster_run.remote_job_origin
+    if context.workspace is None or origin is None:
+        return ""
+    repository = origin.repository_origin
+    location = context.workspace.get_code_location(repository.code_location_origin.location_name)
+    if not location.has_repository(repository.repository_name):
+        return ""
+    metadata = location.get_repository(repository.repository_name).repository_snap.metadata or {}
+    return str(metadata[RULES_METADATA].value) if RULES_METADATA in metadata else ""
 
 
 def docker_arguments(run: DagsterRun) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """By which rules a run is computed: versions, aggregation.yaml, and the settings that shape results.
 
-A run is planned by the code location and computed by a worker, perhaps on another machine. Each notes its rules, and
-the worker refuses a run that was planned by others. Values are digests, so nothing of a setting is shown.
+A run is planned by the code location and computed by a worker or in a container, perhaps on another machine. Each notes
+its rules, and a run that was planned by others is refused. Values are digests, so nothing of a setting is shown.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import SecretStr
 
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG
+from aggregation_pipeline.errors import SettingsError
 
 if TYPE_CHECKING:
     from aggregation_pipeline.settings.base import Settings
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 # The metadata of the code location, and the tag of a run, that hold the rules.
 RULES_METADATA: Final = "aggregation/rules"
 RULES_TAG: Final = ".dagster/aggregation_rules"
+# Holds the id of a run that has a container of its own, which compares the rules. A re-execution copies the tags.
+CONTAINER_TAG: Final = ".dagster/aggregation_container"
 _PACKAGES: Final = ("aggregation-pipeline", "dagster")
 # Which of two machines computes a table must make no difference to what comes of it.
 _SETTINGS: Final = (
@@ -65,6 +68,16 @@ def differing(planned: str | None, here: Mapping[str, str]) -> list[str]:
         return ["what is stored of the rules"]
     names = [name for name in here if name in stored and stored[name] != here[name]]
     return [f"{name} ({stored[name]} there, {here[name]} here)" if name in _PACKAGES else name for name in names]
+
+
+def refuse_other_rules(run_id: str, tags: Mapping[str, str], settings: "Settings") -> None:
+    """Raise SettingsError in a run's own container that has other rules than the code location that planned the run."""
+    if tags.get(CONTAINER_TAG) == run_id and (others := differing(tags.get(RULES_TAG), rules_of(settings))):
+        raise SettingsError(
+            f"The container of this run has other rules than the code location that planned the run:"
+            f" {', '.join(others)} differ. Give it the same: RUN_IMAGE for the version, its volumes for"
+            " aggregation.yaml, and its variables for settings. Then reload the code location"
+        )
 
 
 def _version(package: str) -> str:

@@ -5,8 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.base import load_settings
-from aggregation_pipeline.settings.rules import as_text, differing, rules_of
+from aggregation_pipeline.settings.rules import (
+    CONTAINER_TAG,
+    RULES_TAG,
+    as_text,
+    differing,
+    refuse_other_rules,
+    rules_of,
+)
 from aggregation_pipeline_tests.support.deployment import use_environment
 
 
@@ -51,6 +59,18 @@ def test_other_versions_are_named_with_both(rules):
     here = rules()
     said = differing(as_text({**here, "dagster": "1.0"}), here)
     assert said == [f"dagster (1.0 there, {here['dagster']} here)"]
+
+
+def test_a_container_with_other_rules_refuses_its_run(rules):
+    planned = as_text(rules("tables: {a: {mask: {phone: hash}}}"))
+    rules("tables: {a: {}}")
+    tags = {RULES_TAG: planned, CONTAINER_TAG: "one"}
+    with pytest.raises(SettingsError, match=r"planned the run: aggregation\.yaml differ\. Give it the same: RUN_IMAGE"):
+        refuse_other_rules("one", tags, load_settings())
+    # A re-execution, by another runner, has copied the tags.
+    refuse_other_rules("two", tags, load_settings())
+    rules("tables: {a: {mask: {phone: hash}}}")
+    refuse_other_rules("one", tags, load_settings())
 
 
 def test_a_run_that_says_nothing_of_its_rules_is_not_refused_and_one_with_a_broken_tag_is(rules):

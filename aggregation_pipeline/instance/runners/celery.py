@@ -36,7 +36,6 @@ from aggregation_pipeline.postgres.run_lock import (
 )
 from aggregation_pipeline.settings.base import load_part
 from aggregation_pipeline.settings.postgres import PostgresSettings
-from aggregation_pipeline.settings.rules import RULES_METADATA, RULES_TAG
 from aggregation_pipeline.settings.runner import RunnerSettings
 
 if TYPE_CHECKING:
@@ -71,8 +70,7 @@ class CeleryLauncher(CeleryRunLauncher):
             DagsterUserCodeUnreachableError: Redis does not answer. Dagster puts the run back into its own queue.
         """
         # A run from the UI, a backfill or catch-up does not say its queue itself.
-        rules = _rules_of(context)
-        run = with_missing_tags(self._instance, context, {RULES_TAG: rules} if rules else {})
+        run = with_missing_tags(self._instance, context)
         try:
             self.send(run)
         except BrokerError as error:
@@ -148,16 +146,3 @@ def queue_of(run: DagsterRun) -> str:
 def _priority(run: DagsterRun) -> int:
     text = run.tags.get(DAGSTER_CELERY_RUN_PRIORITY_TAG, "0")
     return int(text) if text.isdecimal() else 0
-
-
-def _rules_of(context: LaunchRunContext) -> str:
-    """By which rules the code location plans runs, as it says itself; empty where it says nothing."""
-    origin = context.dagster_run.remote_job_origin
-    if context.workspace is None or origin is None:
-        return ""
-    repository = origin.repository_origin
-    location = context.workspace.get_code_location(repository.code_location_origin.location_name)
-    if not location.has_repository(repository.repository_name):
-        return ""
-    metadata = location.get_repository(repository.repository_name).repository_snap.metadata or {}
-    return str(metadata[RULES_METADATA].value) if RULES_METADATA in metadata else ""

@@ -25,7 +25,7 @@ class DockerLauncher(DockerRunLauncher):
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Create and start the container of a run."""
-        run = with_missing_tags(self._instance, context)
+        run = with_missing_tags(self._instance, context, has_container=True)
         try:
             super().launch_run(LaunchRunContext(run, context.workspace))
         except TypeError as error:

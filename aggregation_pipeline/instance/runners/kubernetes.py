@@ -20,7 +20,7 @@ class KubernetesLauncher(K8sRunLauncher):
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Create the job of a run."""
-        run = with_missing_tags(self._instance, context)
+        run = with_missing_tags(self._instance, context, has_container=True)
         super().launch_run(LaunchRunContext(run, context.workspace))
 
 
