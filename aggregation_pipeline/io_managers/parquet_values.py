@@ -180,7 +180,8 @@ def _restored(table: pa.Table, schema: pa.Schema, categories: Mapping[int, pa.Ar
 def _as_dictionary(column: pa.ChunkedArray, values: pa.Array | None, kind: pa.DictionaryType) -> pa.ChunkedArray:
     """Encode a column by these values; by its own where batches were written, each with a dictionary of its own."""
     if values is None:
-        values = column.unique().drop_null()
+        # Parquet has no seconds: these come back as thousandths.
+        values = column.unique().drop_null().cast(kind.value_type)
     chunks = [
         pa.DictionaryArray.from_arrays(
             pc.index_in(chunk, value_set=values).cast(kind.index_type), values, ordered=kind.ordered

@@ -19,6 +19,7 @@ from polars.testing.parametric import dataframes
 
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.io_managers.values import FRAME, read_value, write_value
+from aggregation_pipeline_tests.io_managers.arrow_columns import ARROW, arrow_array
 
 EXAMPLES = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 ZONE = "Asia/Shanghai"
@@ -58,36 +59,6 @@ PANDAS: dict[str, Any] = {
     "arrow struct": array([{"x": 1}, None], pd.ArrowDtype(pa.struct([("x", pa.int64())]))),
     "arrow text": array(["a", None], pd.ArrowDtype(pa.string())),
 }
-ARROW = [
-    pa.null(),
-    pa.bool_(),
-    pa.uint64(),
-    pa.float16(),
-    pa.decimal32(5, 2),
-    pa.decimal256(60, 3),
-    pa.string(),
-    pa.large_string(),
-    pa.string_view(),
-    pa.binary(3),
-    pa.date32(),
-    pa.date64(),
-    pa.time32("s"),
-    pa.time64("ns"),
-    pa.timestamp("s"),
-    pa.timestamp("us", ZONE),
-    pa.timestamp("ns", "+05:30"),
-    pa.duration("s"),
-    pa.duration("ns"),
-    pa.list_(pa.timestamp("s")),
-    pa.list_(pa.field("named", pa.int8())),
-    pa.large_list(pa.int8()),
-    pa.list_(pa.int8(), 2),
-    pa.struct([("a", pa.date64()), ("b", pa.string())]),
-    pa.map_(pa.string(), pa.int8()),
-    pa.dictionary(pa.int8(), pa.string(), ordered=True),
-    pa.dictionary(pa.int32(), pa.int64()),
-    pa.uuid(),
-]
 
 
 def again(value: object, folder: Path, kind: Any = None) -> Any:
@@ -178,18 +149,18 @@ def test_types_that_only_polars_has_come_back_to_polars(tmp_path: Path):
     assert str(again(frame.drop("big"), tmp_path, "pandas")["enum"].dtype).startswith("dictionary")
 
 
-@pytest.mark.parametrize("kind", ARROW, ids=str)
-def test_a_column_of_arrow_keeps_its_type(kind: pa.DataType, tmp_path: Path):
-    values = pa.array([None, None], kind)
-    table = pa.table({"column": values}, metadata={"made by": "hand"})
-    for part in (table, table[:0], pa.concat_tables([table, table])):
+@pytest.mark.parametrize(("kind", "values"), ARROW, ids=[str(kind) for kind, _ in ARROW])
+def test_a_column_of_arrow_keeps_its_type_and_its_values(kind: pa.DataType, values: list[Any], tmp_path: Path):
+    table = pa.table({"column": arrow_array(kind, [*values, None])}, metadata={"made by": "hand"})
+    assert table["column"].null_count == 1
+    for part in (table, table[:0], table[1:], pa.concat_tables([table, table]), table[len(values) :]):
         found = again(part, tmp_path)
         assert found.schema.equals(part.schema, check_metadata=True)
         assert found.equals(part)
         assert str(found["column"].type) == str(kind)
     streamed = again(table.to_reader(), tmp_path, "batches")
     assert streamed.schema.equals(table.schema)
-    assert streamed.read_all().to_pylist() == table.to_pylist()
+    assert streamed.read_all().equals(table)
 
 
 def test_wide_decimals_of_arrow_are_polars_where_their_digits_suffice(tmp_path: Path):
