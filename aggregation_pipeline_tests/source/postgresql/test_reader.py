@@ -215,6 +215,8 @@ def test_all_datasets_are_of_one_snapshot(execute: Execute, read: Read):
     )
     assert rows_of(extract, "summary") == [{"n": 1}]
     assert rows_of(extract) == [{"id": 1}]
+    # One more before each dataset, and one at the beginning.
+    assert len(rows_of(read(name="growing", select_fields=["id"]))) == 4
 
 
 def test_many_rows_come_in_batches_and_are_counted(execute: Execute, read: Read):
