@@ -83,7 +83,8 @@ class Containers:
         (self.folder / "tmp").chmod(0o1777)
 
     def translate(self, text: str) -> str:
-        """Return a word of the file with the paths and names of this machine."""
+        """Return a word of the file with the paths and names of this machine, and variables by their defaults."""
+        text = re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", text)
         for old, new in self.replaced.items():
             text = re.sub(rf"(?<![\w/.-]){re.escape(old)}(?![\w.-])", new, text)
         for path in _CONTAINER_PATHS:

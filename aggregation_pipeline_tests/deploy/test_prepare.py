@@ -63,3 +63,33 @@ def test_a_url_that_the_compose_file_gives_too_is_refused_before_anything_starts
     file.write_text(f"# {line}\nCELERY_BROKER_URL=\nMY_CELERY_BROKER_URL=1\n", encoding="utf-8")
     done = containers.run(containers.command("prepare"), "prepare", root=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("folder", "lines", "is_right"),
+    [
+        # As import-node and init write it, beside docker-compose.yml.
+        ("./aggregation_pipeline/config", "AGGREGATION_CONFIG=aggregation.yaml", False),
+        ("./config", "AGGREGATION_CONFIG=aggregation.yaml", False),
+        ("./config", "  export aggregation_config: './other/aggregation.yaml' # mine", False),
+        ("./config", 'AGGREGATION_CONFIG=other.yaml\nAGGREGATION_CONFIG="./config/aggregation.yaml" # mine\r', True),
+        ("config/", "AGGREGATION_CONFIG=config/aggregation.yaml", True),
+        ("/etc/tables", "AGGREGATION_CONFIG=/etc/tables/aggregation.yaml", True),
+        (".", "AGGREGATION_CONFIG=aggregation.yaml", True),
+        (
+            "./config",
+            "# AGGREGATION_CONFIG=aggregation.yaml\nAGGREGATION_CONFIG= # none\nAGGREGATION_CONFIG_DIR=./config",
+            True,
+        ),
+    ],
+)
+def test_a_file_of_tables_that_the_services_would_not_read_is_refused(
+    containers: Containers, folder: str, lines: str, is_right: bool
+):
+    """The sample's tables would be published instead, which have the names of everybody's."""
+    (containers.folder / "project/.env").write_text(f"DB_HOST=mysql\n{lines}\n", encoding="utf-8")
+    *command, default = containers.command("prepare")
+    assert default == "./aggregation_pipeline/config"
+    done = containers.run([*command, folder], "prepare", root=True)
+    assert (done.returncode, done.stderr == "") == (0 if is_right else 1, is_right), done.stderr
+    assert is_right or "AGGREGATION_CONFIG_DIR=./config" in done.stderr

@@ -4,6 +4,8 @@
 # /project              the folder with docker-compose.yml: .env, and secrets/ with a file for each secret of yours
 # /run/secrets          what our services read
 # /run/server-secrets   the passwords of the servers that compose brings; they are made once, and stay
+#
+# The argument is the folder that the services read aggregation.yaml from.
 set -eu
 umask 077
 ours=1000
@@ -45,6 +47,22 @@ refuse() {
     fi
 }
 
+# Refuses .env where it names another aggregation.yaml than the services read: without a word, other tables would be published. $1 is their folder.
+refuse_other_tables() {
+    folder=${1#./}
+    folder=${folder%/}
+    mounted=${folder:+$folder/}aggregation.yaml
+    mounted=${mounted#./}
+    named=$(sed -En 's/^[[:space:]]*(export[[:space:]]+)?AGGREGATION_CONFIG[[:space:]]*[=:][[:space:]]*//Ip' /project/.env | tail -n 1 |
+        sed -E "s/^#.*//; s/[[:space:]]+#.*//; s/[[:space:]]+\$//; s/^([\"'\`])(.*)\1\$/\2/; s#^\./##")
+    if [ -n "$named" ] && [ "$named" != "$mounted" ]; then
+        echo ".env sets AGGREGATION_CONFIG, and in containers $mounted is read instead." \
+            "Put your aggregation.yaml into a folder of its own, such as config, and write into .env:" \
+            "AGGREGATION_CONFIG=config/aggregation.yaml and AGGREGATION_CONFIG_DIR=./config" >&2
+        exit 1
+    fi
+}
+
 chown "0:$ours" /run/secrets
 chown "0:$servers" /run/server-secrets
 chmod 0750 /run/secrets /run/server-secrets
@@ -79,6 +97,7 @@ done
 if [ -f /project/.env ]; then
     refuse DAGSTER_PG_URL PostgreSQL dagster_pg_url
     refuse CELERY_BROKER_URL Redis celery_broker_url
+    refuse_other_tables "${1-}"
     keep /run/secrets/.env "$ours" < /project/.env
 else
     keep /run/secrets/.env "$ours" < /dev/null
