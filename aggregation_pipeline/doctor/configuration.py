@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.doctor.findings import Case
 from aggregation_pipeline.settings.base import Settings
-from aggregation_pipeline.settings.environment import env_file, names_of_set_variables
+from aggregation_pipeline.settings.environment import env_file, names_of_set_variables, variables_of_file
 from aggregation_pipeline.settings.misspelled import misspelled
 from aggregation_pipeline.source.findings import Finding, ok, warning
 
@@ -19,6 +19,7 @@ def examine_configuration(case: Case) -> Iterator[Finding]:
     sources = None if project is None else {*project.sources.configured, *filter(None, project.used_sources)}
     for name, meant in misspelled(names_of_set_variables(), Settings.model_fields, sources).items():
         yield warning(name, "this variable has no meaning here", f"Was {meant} meant? Rename it, or take it out")
+    yield from _variables_of_node(case.settings)
     if project is None:
         return
     tables = project.tables
@@ -36,3 +37,14 @@ def examine_configuration(case: Case) -> Iterator[Finding]:
                 yield ok(where, note)
             else:
                 yield ok(where, f"it runs at {cron!r}")
+
+
+def _variables_of_node(settings: Settings) -> Iterator[Finding]:
+    """What a `.env` of the Node.js service says that is said in another way here."""
+    there = variables_of_file()
+    zone = there.get("TZ", "").removeprefix(":")
+    if zone and zone != settings.timezone and "timezone" not in settings.model_fields_set:
+        text = f"schedules, windows and NOW() are in {settings.timezone}; the Node.js service took its zone from TZ"
+        yield warning("TZ", text, "Set TIMEZONE to the zone of TZ, or to the one that is meant")
+    if there.get("PORT"):
+        yield warning("PORT", "this variable has no meaning here", "Name the port by an option: `serve --port`")

@@ -91,6 +91,15 @@ def env_file() -> Path:
     return Path(os.environ.get("AGGREGATION_ENV_FILE") or ".env").absolute()
 
 
+def variables_of_file() -> Mapping[str, str]:
+    """The variables of that file as they are written there, whatever the environment says.
+
+    Raises:
+        SettingsError: as for `read_environment`.
+    """
+    return _read_file()[2]
+
+
 def names_of_set_variables(own: Mapping[str, str] = NOTHING) -> list[str]:
     """The names of all variables that are set, in the environment, in the file or in `own`, in capitals.
 
