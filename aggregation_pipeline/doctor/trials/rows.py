@@ -15,7 +15,7 @@ from aggregation_pipeline.postgres.sole_session import sole_session
 from aggregation_pipeline.runs.model import Owner
 from aggregation_pipeline.settings.base import Settings
 
-# What `batch-jobs list --job-type` shows of tests, and no query of sql/.
+# What `batch-jobs list --job-type` shows of tests, and no query of sql/ that asks for the type of runs.
 JOB_TYPE: Final = "batch_jobs_test"
 # How the instance of their owner begins. No Dagster storage has such an id, so no row of a run is ever taken for one.
 _INSTANCE: Final = "batch_jobs_test "
