@@ -1,6 +1,7 @@
 """The environment and aggregation.yaml: what a run would refuse, and what is easily meant otherwise."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.doctor.findings import Case
@@ -8,6 +9,9 @@ from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.environment import env_file, names_of_set_variables, variables_of_file
 from aggregation_pipeline.settings.misspelled import misspelled
 from aggregation_pipeline.source.findings import Finding, ok, warning
+
+# Of the Node.js service, and of `serve`.
+_PORT: Final = "3000"
 
 
 def examine_configuration(case: Case) -> Iterator[Finding]:
@@ -46,5 +50,5 @@ def _variables_of_node(settings: Settings) -> Iterator[Finding]:
     if zone and zone != settings.timezone and "timezone" not in settings.model_fields_set:
         text = f"schedules, windows and NOW() are in {settings.timezone}; the Node.js service took its zone from TZ"
         yield warning("TZ", text, "Set TIMEZONE to the zone of TZ, or to the one that is meant")
-    if there.get("PORT"):
+    if (there.get("PORT") or _PORT) != _PORT:
         yield warning("PORT", "this variable has no meaning here", "Name the port by an option: `serve --port`")

@@ -96,7 +96,8 @@ def variables_of(
     _formats(made, env, defaults)
     _schedule(made, env, defaults, project)
     _port(made, env, defaults)
-    unknown = sorted(env.keys() - made.values.keys() - _OWN)
+    # An empty variable says nothing, whoever reads it.
+    unknown = sorted({name for name, value in env.items() if value} - made.values.keys() - _OWN)
     for name in unknown:
         made.say("not carried", name, "nothing here reads it; where the old code used it, it has no counterpart")
     _write(made, set(names_read_differently(text, env)))

@@ -10,6 +10,7 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 # Levels of loggers for Node.js, as the services before this one had them, by Python's names.
 _NODE_LEVELS: Final = {
     "WARN": "WARNING",
+    "HTTP": "INFO",
     "TRACE": "DEBUG",
     "VERBOSE": "DEBUG",
     "SILLY": "DEBUG",

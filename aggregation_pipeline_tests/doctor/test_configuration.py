@@ -13,8 +13,8 @@ from aggregation_pipeline.settings.base import load_settings
     ("text", "named"),
     [
         ("TZ=America/New_York\nPORT=8080\n", {"TZ", "PORT"}),
-        ("TZ=America/New_York\nTIMEZONE=Asia/Shanghai\n", set()),
-        ("TZ=:Asia/Shanghai\nPORT=\n", set()),
+        ("TZ=America/New_York\nTIMEZONE=Asia/Shanghai\nPORT=\n", set()),
+        ("TZ=:Asia/Shanghai\nPORT=3000\n", set()),
     ],
 )
 def test_a_zone_and_a_port_of_the_node_service_that_have_no_effect_are_named(

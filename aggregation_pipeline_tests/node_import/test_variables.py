@@ -35,6 +35,12 @@ def test_variables_of_the_same_meaning_keep_name_and_order(project: NodeProject)
     assert said(made, "DB_HOST") == [("carried", "the same", ".env")]
 
 
+def test_an_empty_variable_leaves_nothing_to_do(project: NodeProject):
+    made = made_of(f"{SOURCE}OSS_SECURITY_TOKEN=\nSUPABASE_KEY=\nWEBHOOK_URL=\nWEBHOOK_TOKEN=x\n", project)
+    named = {item.what for item in made.items}
+    assert named & {"OSS_SECURITY_TOKEN", "SUPABASE_KEY", "WEBHOOK_URL", "WEBHOOK_TOKEN"} == {"WEBHOOK_TOKEN"}
+
+
 def test_defaults_of_the_code_are_written_out_with_their_place(project: NodeProject):
     made = made_of("DB_USER=me\nDB_NAME=shop\n", project)
     assert (made.values["DB_HOST"], made.values["DB_PORT"]) == ("localhost", "3306")

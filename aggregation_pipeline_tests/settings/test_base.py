@@ -44,7 +44,8 @@ def test_output_format_takes_one_name_several_or_all(read, text, formats):
 
 
 @pytest.mark.parametrize(
-    ("text", "level"), [("debug", "DEBUG"), ("Info", "INFO"), ("warn", "WARNING"), ("WARNING", "WARNING")]
+    ("text", "level"),
+    [("debug", "DEBUG"), ("Info", "INFO"), ("warn", "WARNING"), ("WARNING", "WARNING"), ("http", "INFO")],
 )
 def test_log_level_is_read_in_any_case_and_in_nodes_words(read, text, level):
     assert read(LOG_LEVEL=text).log_level == level
