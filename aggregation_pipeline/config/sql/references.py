@@ -5,6 +5,7 @@ may be a certain column counts as that column, wherever it stands in the express
 """
 
 import functools
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -75,6 +76,14 @@ def comparable_name(name: str) -> str:
     return unicodedata.normalize(
         "NFC", "".join(letter for letter in letters if unicodedata.category(letter) != "Mn")
     ).casefold()
+
+
+def names_column(sql: str, name: str, dialect: Dialect) -> bool:
+    """Whether SQL that a server prints names a column, or may; both as `comparable_name` makes them."""
+    mark = dialect.quote_mark
+    # Not every server doubles the marks in a name.
+    spellings = "|".join(map(re.escape, {name, name.replace(mark, mark * 2)}))
+    return bool(re.search(rf"(?<!\w)(?:{spellings})(?!\w)", sql))
 
 
 def same_table(one: TableName, other: TableName) -> bool:

@@ -3,7 +3,6 @@
 Those are views over its table, generated columns that are computed from it, and stored functions.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 
 from aggregation_pipeline.config.mask_rules import exposures
@@ -16,7 +15,13 @@ from aggregation_pipeline.config.masked_columns import (
     reachable_tables,
 )
 from aggregation_pipeline.config.sql.mysql import MYSQL
-from aggregation_pipeline.config.sql.references import comparable_name, is_one_of, references_in, same_table
+from aggregation_pipeline.config.sql.references import (
+    comparable_name,
+    is_one_of,
+    names_column,
+    references_in,
+    same_table,
+)
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
@@ -105,7 +110,9 @@ def _generated_columns(
 def columns_computed_from(
     hidden: Mapping[str, MaskedColumn], columns: Mapping[str, SourceColumn]
 ) -> Iterator[tuple[str, MaskedColumn]]:
-    """Yield the columns that the server computes from masked ones, directly or through other generated columns.
+    """Yield the columns that the server computes from masked ones, directly or through other computed columns.
+
+    Those are generated columns, and those whose default is an expression: DEFAULT(a) computes it for any row.
 
     Args:
         hidden: the masked columns, by comparable name.
@@ -116,9 +123,9 @@ def columns_computed_from(
     """
     sources = dict(hidden)
     generated = {
-        name: comparable_name(column.generated)
+        name: comparable_name(f"{column.generated} {column.default}")
         for name, column in columns.items()
-        if column.generated and comparable_name(name) not in hidden
+        if (column.generated or column.default) and comparable_name(name) not in hidden
     }
     while True:
         found = {
@@ -135,5 +142,4 @@ def columns_computed_from(
 
 def _source_in(text: str, hidden: Mapping[str, MaskedColumn]) -> MaskedColumn | None:
     """The first masked column that a text names as a whole word."""
-    named = (column for name, column in hidden.items() if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text))
-    return next(named, None)
+    return next((column for name, column in hidden.items() if names_column(text, name, MYSQL)), None)

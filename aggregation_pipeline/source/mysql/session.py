@@ -49,6 +49,7 @@ class SourceColumn:
         virtual: the SQL that computes a virtual column whenever it is read; empty for any other column.
         max_length: of a text in characters, of bytes in bytes; 0 for other types.
         generated: the SQL that computes a generated column, stored or virtual; empty for a column that is written.
+        default: the SQL that computes the value of a row that is written without one; empty for a fixed value.
         full_type: with its length and sign: `decimal(10,2) unsigned`.
         nullable: whether it may hold NULL.
         collation: by which its texts are compared; empty for other types.
@@ -60,6 +61,7 @@ class SourceColumn:
     virtual: str = ""
     max_length: int = 0
     generated: str = ""
+    default: str = ""
     full_type: str = ""
     nullable: bool = True
     collation: str = ""
@@ -194,6 +196,7 @@ def rows_by_column(result: sa.CursorResult[Any]) -> list[dict[str, Any]]:
 
 def _column(row: Mapping[str, Any]) -> SourceColumn:
     generated = str(row.get("generation_expression") or "")
+    default = str(row.get("column_default") or "")
     return SourceColumn(
         name=str(row["column_name"]),
         type=str(row["data_type"]).lower(),
@@ -201,6 +204,8 @@ def _column(row: Mapping[str, Any]) -> SourceColumn:
         virtual=generated if "VIRTUAL" in str(row.get("extra")).upper() else "",
         max_length=int(row["character_maximum_length"] or 0),
         generated=generated,
+        # Servers print the names in an expression in backticks, and texts in quotes or bare.
+        default=default if "`" in default else "",
         full_type=str(row["column_type"]).lower(),
         nullable=row["is_nullable"] == "YES",
         collation=str(row.get("collation_name") or ""),

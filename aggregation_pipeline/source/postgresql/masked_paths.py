@@ -4,7 +4,6 @@ Those are views and partitions over its table, generated columns that are comput
 database, and a table's own name used as a value, which means whole rows.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -20,7 +19,7 @@ from aggregation_pipeline.config.masked_columns import (
     merge_masked,
 )
 from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
-from aggregation_pipeline.config.sql.references import comparable_name, references_in, same_table
+from aggregation_pipeline.config.sql.references import comparable_name, names_column, references_in, same_table
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
@@ -136,6 +135,6 @@ def _computed(
     """Yield (comparable name, column) of what the server computes from masked columns; none is made of another."""
     for name, column in columns.items():
         text = comparable_name(column.generated)
-        named = (source for each, source in hidden.items() if re.search(rf"(?<!\w){re.escape(each)}(?!\w)", text))
+        named = (source for each, source in hidden.items() if names_column(text, each, POSTGRESQL))
         if text and comparable_name(name) not in hidden and (source := next(named, None)) is not None:
             yield comparable_name(name), MaskedColumn(name, source.entry)

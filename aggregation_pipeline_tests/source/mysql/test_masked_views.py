@@ -99,37 +99,6 @@ def test_no_name_of_a_view_hides_that_it_leads_to_the_masked_table_of_its_own_en
         read(mysql, shop, tmp_path, entry)
 
 
-def test_a_merge_table_leads_to_the_tables_whose_rows_it_shows(mariadb: MySQLServer, tmp_path: Path):
-    database = mariadb.fresh_database()
-    columns = "(id INT PRIMARY KEY, phone VARCHAR(20) COMMENT ') ENGINE=') ENGINE="
-    run_on(
-        mariadb,
-        database,
-        [
-            *(f"CREATE TABLE {name} {columns}MyISAM" for name in ("users", "`o``(),ld`")),
-            f"CREATE TABLE everyone {columns}MERGE UNION=(`o``(),ld`, users) COMMENT=' UNION=(`orders`)'",
-            "CREATE VIEW v_everyone AS SELECT id, phone AS p FROM everyone",
-            "INSERT INTO users VALUES (1, '13812345678')",
-            "CREATE TABLE orders (id INT PRIMARY KEY)",
-            f"CREATE TABLE nobody {columns}MERGE",
-        ],
-    )
-    entries: tuple[dict[str, Any], ...] = (
-        {"name": "everyone", "select_fields": ["phone"], "consistency": "none"},
-        {"name": "v_everyone", "select_fields": ["p"], "consistency": "none"},
-        {"name": "orders", "select_fields": ["(SELECT MAX(phone) FROM everyone)"], "consistency": "none"},
-    )
-    for entry in entries:
-        with pytest.raises(
-            SourceError, match=rf"a MERGE table leads to {database}.users, which has .*allow: {{tables: \[{database}"
-        ):
-            read(mariadb, database, tmp_path, USERS, entry)
-    allowed = entries[0] | {"allow": {"tables": ["users"]}}
-    assert read(mariadb, database, tmp_path, USERS, allowed).datasets[0].rows == 1
-    (tmp_path / "detail.parquet").unlink()
-    assert read(mariadb, database, tmp_path, USERS, entries[0] | {"name": "nobody"}).datasets[0].rows == 0
-
-
 V_USERS = {"name": "v_users", "select_fields": ["*"]}
 ORDERS = {"name": "orders", "select_fields": ["id"]}
 
@@ -264,6 +233,34 @@ def test_a_column_that_the_server_computes_from_a_masked_one_is_masked_too(
         "mask": {"phone": "hash", "area": "drop", "label": "keep"},
     }
     assert read(mysql, database, tmp_path, USERS, masked).datasets[0].schema.names == ["id", "phone", "label", "twice"]
+
+
+def test_a_default_that_is_computed_and_a_name_with_a_backtick_hide_no_masked_column(
+    mariadb: MySQLServer, tmp_path: Path
+):
+    database = mariadb.fresh_database()
+    run_on(
+        mariadb,
+        database,
+        [
+            """CREATE TABLE users (id INT PRIMARY KEY, phone VARCHAR(20), contact VARCHAR(20) DEFAULT (LEFT(phone, 11)),
+                `te``l` VARCHAR(20), caps VARCHAR(20) AS (UPPER(`te``l`)), kind VARCHAR(9) DEFAULT 'phone')""",
+        ],
+    )
+    for shown, masked, computed in (
+        ("contact", "phone", "contact"),
+        ("DEFAULT(contact)", "phone", "contact"),
+        ("caps", "`te``l`", "caps"),
+    ):
+        fields = ["kind", {"expr": masked, "alias": "a"}, {"expr": shown, "alias": "b"}]
+        with pytest.raises(SourceError, match=rf"the server computes {computed} from masked columns\. the output b"):
+            read(mariadb, database, tmp_path, {"name": "users", "select_fields": fields, "mask": {"a": "hash"}})
+    kept = {
+        "name": "users",
+        "select_fields": ["phone", "contact", "kind"],
+        "mask": {"phone": "hash", "contact": "keep"},
+    }
+    assert read(mariadb, database, tmp_path, kept).datasets[0].rows == 0
 
 
 @pytest.mark.slow
