@@ -127,7 +127,8 @@ def _add(
 ) -> None:
     """Add a failed run to what was found: as incidents, as waiting or as foreign."""
     run, info = record.dagster_run, run_info(record)
-    age = now - (info.completed_at or info.updated_at)
+    # From either side: another machine's clock may be ahead, and the run must not wait until that time comes.
+    age = abs(now - (info.completed_at or info.updated_at))
     decision = _decide(run, age)
     if decision is _Decision.INCIDENT and age < _TICK_PATIENCE and _tick_goes_on(instance, run, found.ticks):
         decision = _Decision.WAIT

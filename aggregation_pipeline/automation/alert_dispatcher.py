@@ -40,13 +40,17 @@ class AlertCursor:
 
     @classmethod
     def read(cls, cursor: str | None) -> "AlertCursor":
-        """Read the cursor of the last tick; the first tick looks back an hour."""
+        """Read the cursor of the last tick; the first tick looks back an hour.
+
+        So does one after a clock that was ahead: until that time came, it would see no run that fails.
+        """
+        now = datetime.now(UTC)
         if not cursor:
-            return cls(first_watermark(datetime.now(UTC)))
+            return cls(first_watermark(now))
         stored = json.loads(cursor)
-        down_since = stored.get("down_since")
+        watermark, down_since = datetime.fromisoformat(stored["watermark"]), stored.get("down_since")
         return cls(
-            datetime.fromisoformat(stored["watermark"]),
+            watermark if watermark <= now else first_watermark(now),
             stored.get("waiting", ()),
             datetime.fromisoformat(down_since) if down_since else None,
             stored.get("notified", ()),
@@ -98,7 +102,8 @@ class Dispatcher:
         """
         now = datetime.now(UTC)
         since, notified = cursor.down_since or now, list(cursor.notified)
-        if now - since >= _OUTBOX_PATIENCE and not seconds_until_quiet_ends(now):
+        # From either side: the clock may have been ahead when the outbox went away.
+        if abs(now - since) >= _OUTBOX_PATIENCE and not seconds_until_quiet_ends(now):
             message = self._outage_message(since, error)
             for channel in self.channels:
                 if channel.name not in notified:

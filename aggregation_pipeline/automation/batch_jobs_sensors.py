@@ -6,6 +6,7 @@ No postponed annotations here: Dagster reads the annotation of a sensor's contex
 import functools
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,7 @@ from aggregation_pipeline.batch_jobs.mirror_cursor import MIRROR_SENSOR, MirrorC
 from aggregation_pipeline.batch_jobs.projection import NO_NAMES
 from aggregation_pipeline.errors import MirrorBusyError
 from aggregation_pipeline.runs.asset_keys import DEPLOYMENT, Scope
+from aggregation_pipeline.runs.run_records import LATE_UPDATES
 
 if TYPE_CHECKING:
     from aggregation_pipeline.batch_jobs.mirror import About
@@ -45,6 +47,7 @@ TICK_SECONDS = 18.0
 # from batch_jobs, all these sensors of the process pause.
 RUN_SECONDS: Final = 6.0
 PAUSE_SECONDS: Final = 30.0
+_AFTER_A_CLOCK_THAT_WAS_AHEAD: Final = timedelta(days=1)
 
 
 def build_sensors(
@@ -145,8 +148,11 @@ def build_reconcile_sensor(
         from aggregation_pipeline.batch_jobs.reconcile import MAX_RETRIED_RUNS, reconcile
 
         instance, owner = context.instance, owner_of(context.instance, deployment)
-        stored = context.cursor
-        cursor = MirrorCursor.from_json(stored) if stored else MirrorCursor(datetime.now(UTC) - history)
+        stored, now = context.cursor, datetime.now(UTC)
+        cursor = MirrorCursor.from_json(stored) if stored else MirrorCursor(now - history)
+        if cursor.watermark > now + LATE_UPDATES / 2:
+            # A clock is or was ahead. Until that time came, no run that ends would be looked at.
+            cursor = replace(cursor, watermark=now - min(history, _AFTER_A_CLOCK_THAT_WAS_AHEAD))
         orphaned = _fail_orphaned_runs(context, locks_url)
         try:
             with open_repository(TICK_SECONDS) as repository:

@@ -17,14 +17,16 @@ _PAGE: Final = 100
 def runs_since_last_tick(context: SensorEvaluationContext, statuses: Sequence[DagsterRunStatus]) -> Iterator[RunRecord]:
     """Yield the runs in one of `statuses` that have changed since the last tick, and some again.
 
-    Runs from before the first tick are left alone.
+    Runs from before the first tick are left alone. A moment that is to come is one of a clock that was ahead, this
+    machine's or a worker's: until it came, no run would be seen.
     """
-    first = datetime.now(UTC)
-    newest = first
+    now = datetime.now(UTC)
+    first = newest = now
     if context.cursor:
         first, newest = map(datetime.fromisoformat, json.loads(context.cursor))
+        first, newest = first if first <= now else now - _OVERLAP, min(now, newest)
     for page in runs_since(context.instance, statuses, max(first, newest - _OVERLAP), limit=_PAGE):
         for record in page:
             yield record
-            newest = max(newest, run_info(record).updated_at)
+            newest = max(newest, min(now, run_info(record).updated_at))
     context.update_cursor(json.dumps([first.isoformat(), newest.isoformat()]))

@@ -7,7 +7,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from dagster import DagsterEventType, DagsterInstance, DagsterRun, DefaultSensor
 from aggregation_pipeline.automation import batch_jobs_sensors as sensors_module
 from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
 from aggregation_pipeline.batch_jobs.mirror import owner_of
+from aggregation_pipeline.batch_jobs.mirror_cursor import MirrorCursor
 from aggregation_pipeline.batch_jobs.repository import postgres_repository
 from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
 from aggregation_pipeline.errors import MirrorBusyError
@@ -226,12 +227,15 @@ def test_the_cursor_tells_other_processes_how_far_the_mirror_is(clean: DagsterIn
     assert (told["behind"], told["lag_seconds"] > 0, len(told["retry"])) == (1, True, 1)
 
 
-def test_the_first_look_back_is_as_long_as_the_setting_says(clean: DagsterInstance, engine: sa.Engine):
+@pytest.mark.parametrize("cursor", [None, MirrorCursor(datetime(2100, 1, 1, tzinfo=UTC)).to_json()])
+def test_the_first_look_back_is_as_long_as_the_setting_says_and_one_after_a_clock_that_was_ahead(
+    clean: DagsterInstance, engine: sa.Engine, cursor: str | None
+):
     run(clean, [BAIDU])
     sensor = sensors(url_of(engine), history=timedelta(minutes=-20))["internal_batch_jobs_reconcile"]
     tick(sensor, clean)
     assert rows(engine) == {}
-    tick(sensors(url_of(engine), history=timedelta(days=1))["internal_batch_jobs_reconcile"], clean)
+    tick(sensors(url_of(engine), history=timedelta(days=1))["internal_batch_jobs_reconcile"], clean, cursor)
     assert len(rows(engine)) == 1
 
 

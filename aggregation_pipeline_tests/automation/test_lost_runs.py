@@ -83,6 +83,13 @@ def test_a_run_that_failed_before_it_began_is_queued_once_more_and_not_a_third_t
     assert len(others(instance, earlier, lost)) == 1
 
 
+def test_after_a_clock_that_was_ahead_it_is_seen_at_once(instance: DagsterInstance):
+    lost = create(instance, [USERS], *BEFORE)
+    cursor = tick(instance, '["2100-01-01T00:00:00+00:00", "2100-01-01T00:00:00+00:00"]')
+    assert [run.parent_run_id for run in others(instance, lost)] == [lost.run_id]
+    assert "2100" not in (cursor or "")
+
+
 def test_one_that_was_made_and_not_queued_yet_is_queued(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch):
     lost = create(instance, [USERS], *BEFORE)
 

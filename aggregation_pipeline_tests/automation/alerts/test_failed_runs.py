@@ -6,6 +6,7 @@ import pytest
 from dagster import AssetMaterialization, DagsterEventType, DagsterInstance, Definitions, asset
 
 from aggregation_pipeline.alerts import detect_failed_runs as runs_module
+from aggregation_pipeline.automation.alert_dispatcher import AlertCursor
 from aggregation_pipeline.runs.tags import TICK_TAG
 from aggregation_pipeline_tests.automation.alerts.sensor_runner import TABLES, SensorRunner, fail
 from aggregation_pipeline_tests.support.runs import FakeTable, create, report, run
@@ -41,6 +42,12 @@ def test_runs_that_failed_before_the_first_tick_or_while_the_sensor_was_down_are
         fail(instance, ["orders"])
     assert runner.titles() == ["[default] 1 failed: orders"]
     assert runner.sink.received[-1].body["message"].count("■ orders") == 3
+
+
+def test_runs_that_fail_after_a_clock_that_was_ahead_are_reported(runner: SensorRunner, instance: DagsterInstance):
+    runner.cursor = AlertCursor(datetime.now(UTC) + timedelta(days=30)).write()
+    fail(instance)
+    assert runner.titles() == ["[default] 1 failed: 用户 users"]
 
 
 def test_only_the_last_attempt_of_a_run_is_reported(runner: SensorRunner, instance: DagsterInstance):
