@@ -11,12 +11,14 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
 
 def _read_queues(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    from aggregation_pipeline.config.run_requirements import queue_problem
+
     names = tuple(part.strip() for part in value.split(",") if part.strip())
     if not names:
         raise click.BadParameter("it names no queue; leave it out for the one called default")
     for name in names:
-        if not _NAME.fullmatch(name):
-            raise click.BadParameter(f"{name!r} is no queue: letters, digits, '_', '-' and '.' make its name")
+        if problem := queue_problem(name):
+            raise click.BadParameter(f"{name!r} is no queue: {problem}")
     return tuple(dict.fromkeys(names))
 
 

@@ -11,6 +11,8 @@ from aggregation_pipeline.config.base_model import ConfigModel
 from aggregation_pipeline.config.one_or_more import ONE_OR_MORE
 
 _QUEUE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+# What Celery keeps in Redis beside its queues.
+_NO_QUEUE: Final = re.compile(r"unacked(_index|_mutex)?")
 _QUANTITY: Final = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
 _UNITS: Final = {"": Decimal(1), "m": Decimal("0.001")} | {
     f"{letter}{binary}": Decimal(base) ** power
@@ -42,9 +44,18 @@ def _checked_quantity(quantity: str) -> str:
     return quantity
 
 
-def _checked_queue(name: str) -> str:
+def queue_problem(name: str) -> str:
+    """Why a queue of workers cannot have this name; empty if it can."""
     if not _QUEUE.fullmatch(name):
-        raise ValueError("the name of a queue is expected: at most 63 letters, digits, '_', '.' and '-'")
+        return "the name of a queue is expected: at most 63 letters, digits, '_', '.' and '-'"
+    if _NO_QUEUE.fullmatch(name):
+        return "the name of a queue is expected, and Celery keeps this one for itself: choose another"
+    return ""
+
+
+def _checked_queue(name: str) -> str:
+    if problem := queue_problem(name):
+        raise ValueError(problem)
     return name
 
 

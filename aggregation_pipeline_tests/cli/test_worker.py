@@ -49,6 +49,7 @@ def test_each_thing_that_is_missing_is_named_with_the_remedy(worker, redis: Redi
     far = redis.url.removesuffix("/0") + "/99"
     assert "has no database of that number: correct the end of CELERY_BROKER_URL" in worker(CELERY_BROKER_URL=far)
     assert "is no queue" in worker("--queues", "a b", CELERY_BROKER_URL=redis.url)
+    assert "Celery keeps this one for itself" in worker("--queues", "unacked", CELERY_BROKER_URL=redis.url)
     assert "it names no queue" in worker("--queues", ",", CELERY_BROKER_URL=redis.url)
     (tmp_path / "dagster.yaml").unlink()
     assert "There is no dagster.yaml in DAGSTER_HOME=" in worker(CELERY_BROKER_URL=redis.url)

@@ -17,7 +17,8 @@ from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_RUN_PRIORITY_TAG, DAGSTER_CELERY_TASK_ID_TAG
 from typing_extensions import override
 
-from aggregation_pipeline.errors import BrokerError
+from aggregation_pipeline.config.run_requirements import queue_problem
+from aggregation_pipeline.errors import BrokerError, LaunchError
 from aggregation_pipeline.instance.run_needs import with_missing_tags
 from aggregation_pipeline.instance.runners.broker import (
     DEFAULT_QUEUE,
@@ -67,10 +68,14 @@ class CeleryLauncher(CeleryRunLauncher):
         """Put the run into its queue.
 
         Raises:
+            LaunchError: its queue has a name that no queue has.
             DagsterUserCodeUnreachableError: Redis does not answer. Dagster puts the run back into its own queue.
         """
         # A run from the UI, a backfill or catch-up does not say its queue itself.
         run = with_missing_tags(self._instance, context)
+        if problem := queue_problem(queue_of(run)):
+            # Whoever may launch a run may give it any tag, and its message would lie where Celery keeps other things.
+            raise LaunchError(f"the tag {QUEUE_TAG} of run {run.run_id} is refused: {problem}")
         try:
             self.send(run)
         except BrokerError as error:
