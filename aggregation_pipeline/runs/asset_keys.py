@@ -120,11 +120,13 @@ def is_node_files(path: Sequence[str]) -> bool:
     return len(path) == 2 and path[0] == _NODE_FILES
 
 
-def parse_asset_key(path: Sequence[str]) -> TableAsset | None:
-    """Return what a key stands for, whatever its prefix; None for a key that is not ours.
+def parse_asset_key(path: Sequence[str], *, prefix: Sequence[str] | None = None) -> TableAsset | None:
+    """Return what a key stands for, whatever its prefix, unless one is given; None for a key that is not ours.
 
     No output has a `_` in its name: the last `_` ends the segment, and no two tables share a key.
     """
+    if prefix is not None and list(path[:-2]) != list(prefix):
+        return None
     match tuple(path[-2:]):
         case (first, part) if first == _TABLE:
             return TableAsset(part, None)

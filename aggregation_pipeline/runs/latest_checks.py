@@ -20,7 +20,7 @@ from dagster._core.storage.asset_check_execution_record import (
 )
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 
-from aggregation_pipeline.runs.asset_keys import parse_asset_key
+from aggregation_pipeline.runs.asset_keys import DEPLOYMENT, parse_asset_key
 from aggregation_pipeline.runs.log_query import ask_log
 
 # So many of the newest evaluations are looked at: no index finds the last one of each of thousands of checks.
@@ -136,8 +136,10 @@ def _read(
 def _checks(stored: str) -> Iterator[LatestCheck]:
     entry = deserialize_value(stored, EventLogEntry)
     check = entry.dagster_event.event_specific_data if entry.dagster_event else None
-    key = parse_asset_key(check.asset_key.path) if isinstance(check, AssetCheckEvaluation) else None
-    if isinstance(check, AssetCheckEvaluation) and key is not None:
+    # With a prefix it is a table of a component in somebody's project on the same storage.
+    if not isinstance(check, AssetCheckEvaluation):
+        return
+    if key := parse_asset_key(check.asset_key.path, prefix=DEPLOYMENT.key_prefix):
         yield LatestCheck(
             segment=key.segment,
             name=check.check_name,

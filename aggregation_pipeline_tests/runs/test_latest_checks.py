@@ -61,4 +61,6 @@ def test_each_partition_keeps_its_own_verdict(instance: DagsterInstance):
     assert failed_evaluations(instance, datetime.now(UTC) + timedelta(hours=1)) == []
     # The table has no partitions any more.
     report(instance, None, passed=True)
+    # That of a component in somebody's project on the same storage, which has a table of that name.
+    report_check(instance, AssetKey(["night", *ORDERS.path]), "max_rows", "2026-11-01", passed=False)
     assert failed() == [("unique", "2026-11-01")]
