@@ -151,7 +151,7 @@ class Settings(
             *self.oss_problems(),
             *self.access_problems(),
             *self.runner_problems(executor=self.executor, folder_store=self.oss_bucket is None),
-            *self.container_problems(self.runner),
+            *self.container_problems(self.runner, folder_store=self.oss_bucket is None and self.storage_shared),
             *half_configured(
                 "Supabase", self._given(supabase), [name for name in supabase if not self._given((name,))]
             ),

@@ -13,6 +13,9 @@ _SOCKET: Final = "unix:///var/run/docker.sock"
 # Of what has a name in Kubernetes: a DNS name in lower case.
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Arguments of `containers.create` that mount something, and the variable that says it for each runner.
+_MOUNTS: Final = ("volumes", "mounts", "volumes_from")
+_MOUNTED_BY: Final = {"docker": "DOCKER_CONTAINER_KWARGS", "kubernetes": "KUBERNETES_VOLUME_MOUNTS"}
 _SHAPES: Final[dict[type, str]] = {
     dict: 'an object: {"volumes": ["exports:/srv/aggregation/exports"]}',
     list: 'a list in the form of a pod: [{"name": "exports", ...}]',
@@ -99,8 +102,8 @@ class ContainerSettings(BaseModel):
             raise ValueError(f"JSON is expected, {_SHAPES[wanted]}")
         return tuple(read) if isinstance(read, list) else read
 
-    def container_problems(self, runner: str) -> list[str]:
-        """Name what a runner of containers needs and does not have."""
+    def container_problems(self, runner: str, *, folder_store: bool = False) -> list[str]:
+        """Name what a runner of containers needs and does not have. `folder_store`: files go to STORAGE_DIR."""
         if runner not in ("kubernetes", "docker"):
             return []
         found = []
@@ -113,6 +116,14 @@ class ContainerSettings(BaseModel):
             found.append(
                 "RUNNER=kubernetes needs KUBERNETES_CONFIG_MAP, a config map that holds dagster.yaml: kubectl create"
                 " configmap aggregation-dagster --from-file=dagster.yaml"
+            )
+        kwargs = self.docker_container_kwargs
+        mounts = self.kubernetes_volume_mounts if runner == "kubernetes" else [kwargs.get(name) for name in _MOUNTS]
+        if folder_store and not any(mounts):
+            found.append(
+                f"RUNNER={runner} with files in STORAGE_DIR, and {_MOUNTED_BY[runner]} mounts nothing: a run would"
+                " write into its own container, and its files would be gone with it. Mount the shared folder there, or"
+                " set OSS_BUCKET"
             )
         return found
 

@@ -187,6 +187,14 @@ def test_a_run_is_a_job_that_kubernetes_takes(
             "RUNNER=kubernetes with files in STORAGE_DIR",
         ),
         ({"RUNNER": "docker", "RUN_IMAGE": "a", "STORAGE_SHARED": "false"}, "each container would write into a folder"),
+        (
+            {"RUNNER": "docker", "RUN_IMAGE": "a", "DOCKER_CONTAINER_KWARGS": '{"stop_timeout": 7}'},
+            "files in STORAGE_DIR, and DOCKER_CONTAINER_KWARGS mounts nothing: .* Mount the shared folder there",
+        ),
+        (
+            {"RUNNER": "kubernetes", "RUN_IMAGE": "a", "KUBERNETES_CONFIG_MAP": "b"},
+            "files in STORAGE_DIR, and KUBERNETES_VOLUME_MOUNTS mounts nothing",
+        ),
         ({"RUNNER": "docker", "RUN_IMAGE": "a", "DOCKER_CONTAINER_KWARGS": "{"}, "JSON is expected"),
         ({"RUNNER": "docker", "RUN_IMAGE": "a", "DOCKER_CONTAINER_KWARGS": "[]"}, "JSON is expected, an object"),
         ({"RUNNER": "docker", "RUN_IMAGE": "a b"}, "RUN_IMAGE: one image is expected"),
