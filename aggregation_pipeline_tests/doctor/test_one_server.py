@@ -8,6 +8,7 @@ from aggregation_pipeline.doctor.subjects import subjects_of
 from aggregation_pipeline.project import load_project
 from aggregation_pipeline.settings.base import load_settings
 from aggregation_pipeline_tests.support.deployment import Deployment
+from aggregation_pipeline_tests.support.reading import run_on
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 MASKED = "{source: one, mask: {phone: partial}, select_fields: ['*']}"
@@ -82,5 +83,12 @@ def test_another_database_or_another_server_has_other_tables(
     database = people.source.fresh_database()
     people.execute(f"CREATE TABLE {database}.users (id INT PRIMARY KEY, phone VARCHAR(20))")
     assert masks(people, monkeypatch, entries, other=database) == {}
-    assert masks(people, monkeypatch, entries, DB_TWO_SOCKET=mysql56.unix_socket, DB_TWO_USER=mysql56.user) == {}
+    # There it has the same name, and can be read.
+    there = {"DB_TWO_SOCKET": mysql56.unix_socket, "DB_TWO_USER": mysql56.user}
+    run_on(mysql56, mysql56.database, [f"CREATE DATABASE {people.database}"])
+    try:
+        run_on(mysql56, people.database, ["CREATE TABLE users (id INT PRIMARY KEY, phone VARCHAR(20))"])
+        assert masks(people, monkeypatch, entries, **there) == {}
+    finally:
+        run_on(mysql56, mysql56.database, [f"DROP DATABASE {people.database}"])
     assert masks(people, monkeypatch, entries, DB_ONE_USER="nobody_of_that_name") == {}
