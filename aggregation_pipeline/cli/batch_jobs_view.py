@@ -69,8 +69,9 @@ def _show_platforms(row: JobRow, metadata: Mapping[str, Any]) -> None:
     for name, result in results.items():
         numbers = (_number(result.get(key)) for key in ("items", "partitions", "seconds"))
         table.add_row(Text(name), _status(result.get("status", "")), *numbers)
-    for name in () if results else dict.fromkeys(map(str, row["platforms_processed"] or ())):
-        table.add_row(Text(name), "", _number(values.count(metadata.get(f"{name}_items"))), "", "")
+    if not results:
+        for name in dict.fromkeys(map(str, row["platforms_processed"] or ())):
+            table.add_row(Text(name), "", _number(values.count(metadata.get(f"{name}_items"))), "", "")
     if table.row_count:
         console.print(table)
     for result in results.values():
