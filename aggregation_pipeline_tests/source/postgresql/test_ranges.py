@@ -127,7 +127,7 @@ def test_rows_in_no_order_are_cut_by_the_blocks_of_the_table(read: Reading, exec
     execute(["CREATE TABLE heap AS SELECT * FROM wide", "DELETE FROM heap WHERE id BETWEEN 0 AND 1000"])
     keys: dict[str, Any] = {"name": "heap", "where": "price <> 7"}
     assert read.in_ranges(3, **keys) == read(1, **keys)
-    unordered = {"name": "wide", "order": "none"}
+    unordered: dict[str, Any] = {"name": "wide", "order": "none"}
     assert read.in_ranges(3, **unordered) == read(1, **unordered)
     # Who sees some columns only may not see where a row lies.
     role = f"narrow_{database}"
