@@ -189,6 +189,7 @@ def test_each_date_is_in_the_window_of_its_own_day(zone):
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_each_date_of_sixteen_years_is_in_the_window_of_its_own_day_in_every_zone():
     distinct = {}
     for name in sorted(available_timezones()):
