@@ -141,19 +141,21 @@ def op_name(name: str) -> str:
     return OP_PREFIX + segment(name)
 
 
-def segment_of_step(step: str | None) -> str | None:
-    """Segment of the table that a step works on; None for a step that is not ours."""
-    if not step:
+def is_of_scope(step: str | None, scope: str = "") -> bool:
+    """Whether a step is of the component with this name; without one, whether it is of no component."""
+    begin, end, _ = (step or "").partition(f"{_SCOPE_END}{OP_PREFIX}")
+    if scope:
+        return bool(end) and begin == scope
+    # The tables of a deployment may have such names too.
+    return not end or begin.startswith(OP_PREFIX)
+
+
+def segment_of_step(step: str | None, scope: str = "") -> str | None:
+    """Segment of the table that a step works on; None for a step that is not of this scope, or of no table."""
+    if not step or not is_of_scope(step, scope):
         return None
-    if not step.startswith(OP_PREFIX):
-        step = step.partition(_SCOPE_END)[2]
-    return step.removeprefix(OP_PREFIX) if step.startswith(OP_PREFIX) else None
-
-
-def scope_of_step(step: str | None) -> str:
-    """Name of the scope that a step's op is in; empty for a deployment's, and for a step that is not ours."""
-    name, end, op = (step or "").partition(_SCOPE_END)
-    return name if end and op.startswith(OP_PREFIX) and not name.startswith(OP_PREFIX) else ""
+    op = step.removeprefix(f"{scope}{_SCOPE_END}") if scope else step
+    return op.removeprefix(OP_PREFIX) if op.startswith(OP_PREFIX) else None
 
 
 def group_of(entry: TableEntry) -> str:

@@ -22,8 +22,8 @@ from aggregation_pipeline.runs.asset_keys import (
     MANIFEST,
     TableAsset,
     is_node_files,
+    is_of_scope,
     parse_asset_key,
-    scope_of_step,
     segment_of_step,
 )
 from aggregation_pipeline.runs.error_text import innermost_message
@@ -140,11 +140,11 @@ def _all_events(
         match row.dagster_event_type:
             case DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value:
                 segment = _segment_of_stored_key(row.asset_key, platforms)
-                if segment is not None and scope_of_step(row.step_key) == scope:
+                if segment is not None and _is_planned_by(row.step_key, segment, scope):
                     ours.add(segment)
                     events.append(Planned(row.id, segment, _planned_partitions(row)))
             case DagsterEventType.ASSET_MATERIALIZATION.value if (row.asset_key or "").endswith(f'_{MANIFEST}"]'):
-                events.append(_finished(row, ours if scope_of_step(row.step_key) == scope else set()))
+                events.append(_finished(row, ours if is_of_scope(row.step_key, scope) else set()))
             case DagsterEventType.STEP_START.value:
                 segment = _segment_of_step(row.step_key, ours, scope)
                 events.append(Started(row.id, segment) if segment else Event(row.id))
@@ -196,22 +196,18 @@ def _planned_without_event(
     may still be executed. Its execution plan was stored before it, and names the assets.
     """
     planned = {
-        (row.asset_key, scope_of_step(row.step_key))
+        row.asset_key: is_of_scope(row.step_key, scope)
         for row in rows
         if row.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value
     }
-    with_event = {_segment_of_stored_key(key, platforms) for key, its_scope in planned if its_scope == scope}
-    started = {
-        segment
-        for row in rows
-        if scope_of_step(row.step_key) == scope and (segment := segment_of_step(row.step_key)) in platforms
-    }
+    with_event = {_segment_of_stored_key(key, platforms) for key, is_ours in planned.items() if is_ours}
+    started = {segment for row in rows if (segment := segment_of_step(row.step_key, scope)) in platforms}
     run = None if planned and started <= with_event else instance.get_run_by_id(run_id)
     if run is None or run.execution_plan_snapshot_id is None:
         return
     plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
     executed = set(plan.step_keys_to_execute)
-    steps = [step for step in plan.steps if step.key in executed and scope_of_step(step.key) == scope]
+    steps = [step for step in plan.steps if step.key in executed and is_of_scope(step.key, scope)]
     outputs = [output for step in steps for output in step.outputs]
     keys = [output.properties.asset_key for output in outputs if output.properties is not None]
     subset = run.partitions_subset
@@ -239,8 +235,14 @@ def _planned_partitions(row: LogRow) -> tuple[str | None, ...]:
     )
 
 
+def _is_planned_by(step: str | None, segment: str, scope: str) -> bool:
+    """Whether a step is that of the table, or one of a user's own that is called otherwise."""
+    found = segment_of_step(step, scope)
+    return found == segment or (found is None and is_of_scope(step, scope))
+
+
 def _segment_of_step(step: str | None, ours: set[str], scope: str) -> str | None:
-    segment = segment_of_step(step) if scope_of_step(step) == scope else None
+    segment = segment_of_step(step, scope)
     return segment if segment in ours else None
 
 

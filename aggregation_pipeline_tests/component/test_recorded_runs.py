@@ -18,10 +18,11 @@ COMPONENT = """
       tables:
         {table}: {{group_by: [status], aggregations: [{{function: COUNT, alias: n}}], schedule: none}}
     """
-# `night` has a table of the same name as `shop`; `crm` has keys without a prefix, as `shop` has.
+# `night` has a table of the same name as `shop`; `aggregate_crm` begins like an op,
+# and has keys without a prefix, as `shop` has.
 COMPONENTS = {
     "shop": COMPONENT.format(table="orders", more=""),
-    "crm": COMPONENT.format(table="users", more=""),
+    "aggregate_crm": COMPONENT.format(table="users", more=""),
     "night": COMPONENT.format(table="orders", more="key_prefix: [night]\n      settings: {OSS_PREFIX: night}"),
 }
 

@@ -12,7 +12,9 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.runs.asset_keys import (
     OUTPUTS,
+    Scope,
     export_path,
+    is_of_scope,
     op_name,
     parse_asset_key,
     require_unique,
@@ -62,6 +64,22 @@ def test_each_key_tells_whose_it_is_and_no_two_tables_share_one(names):
         assert [parse_asset_key(path) for path, _ in keys] == [(part, output) for _, output in keys]
         assert segment_of_step(op_name(part)) == part
     assert len({path for keys in places.values() for path, _ in keys}) == len(places) * (1 + len(OUTPUTS))
+
+
+@pytest.mark.parametrize("name", ["shop", "aggregate_shop", "shop_1"])
+def test_a_step_belongs_to_the_component_that_it_is_called_after_and_to_no_other(name: str):
+    step = Scope(name).op_name("orders")
+    assert segment_of_step(step, name) == "orders"
+    assert not is_of_scope(step, "hop")
+    assert not is_of_scope(op_name("orders"), name)
+    # A table of a deployment that is called so is the deployment's.
+    table = "a__aggregate_b"
+    assert segment_of_step(op_name(table)) == segment(table)
+
+
+def test_a_step_of_a_component_is_of_no_deployment():
+    assert not is_of_scope(Scope("shop").op_name("orders"))
+    assert segment_of_step(Scope("shop").op_name("orders")) is None
 
 
 @pytest.mark.parametrize(
