@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, SecretStr, field_validator
 
 from aggregation_pipeline.config.hosts_and_urls import host_problem
+from aggregation_pipeline.config.run_requirements import queue_problem
 from aggregation_pipeline.errors import SettingsError
 
 Runner = Literal["local", "celery", "kubernetes", "docker"]
@@ -77,6 +78,11 @@ class RunnerSettings(BaseModel):
                 f"CELERY_BROKER_URL is not set: workers take their runs from Redis. Set CELERY_BROKER_URL={_BROKER}"
             )
         return self.celery_broker_url.get_secret_value()
+
+
+def problem_of_queue(name: str) -> str:
+    """Why a queue of workers cannot have this name, which a run's tag may hold; empty if it can."""
+    return queue_problem(name)
 
 
 def broker_place(url: str) -> str:

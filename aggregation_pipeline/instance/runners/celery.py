@@ -17,7 +17,6 @@ from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_RUN_PRIORITY_TAG, DAGSTER_CELERY_TASK_ID_TAG
 from typing_extensions import override
 
-from aggregation_pipeline.config.run_requirements import queue_problem
 from aggregation_pipeline.errors import BrokerError, LaunchError
 from aggregation_pipeline.instance.run_needs import with_missing_tags
 from aggregation_pipeline.instance.runners.broker import (
@@ -37,7 +36,7 @@ from aggregation_pipeline.postgres.run_lock import (
 )
 from aggregation_pipeline.settings.base import load_part
 from aggregation_pipeline.settings.postgres import PostgresSettings
-from aggregation_pipeline.settings.runner import RunnerSettings
+from aggregation_pipeline.settings.runner import RunnerSettings, problem_of_queue
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -73,7 +72,7 @@ class CeleryLauncher(CeleryRunLauncher):
         """
         # A run from the UI, a backfill or catch-up does not say its queue itself.
         run = with_missing_tags(self._instance, context)
-        if problem := queue_problem(queue_of(run)):
+        if problem := problem_of_queue(queue_of(run)):
             # Whoever may launch a run may give it any tag, and its message would lie where Celery keeps other things.
             raise LaunchError(f"the tag {QUEUE_TAG} of run {run.run_id} is refused: {problem}")
         try:
