@@ -4,9 +4,11 @@ import json
 import subprocess
 import sys
 
+import sqlalchemy as sa
 from click.testing import CliRunner
 
 from aggregation_pipeline.cli.main import main
+from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline_tests.end_to_end.shop_job import (
     assert_whole,
     row_of,
@@ -86,7 +88,12 @@ def test_secrets_are_in_no_output_log_or_row(shop: Deployment):
     assert "1044" in done.stderr or "1142" in done.stderr, "the reader was let in, and may read nothing"
     logs = "".join(path.read_text(encoding="utf-8") for path in (shop.folder / "logs").glob("*.log"))
     assert "1044" in logs or "1142" in logs
-    assert "Hidden-Word-17" not in done.stdout + done.stderr + logs
+    with create_engine(shop.postgres_url, application_name="test").connect() as connection:
+        newest = "SELECT status, metadata::text FROM public.batch_jobs ORDER BY created_at DESC LIMIT 1"
+        status, row = connection.execute(sa.text(newest)).one()
+    assert status == "failed"
+    assert "1044" in row or "1142" in row
+    assert "Hidden-Word-17" not in done.stdout + done.stderr + logs + row
 
 
 def test_a_broken_configuration_is_one_message_with_every_mistake(shop: Deployment):
