@@ -213,7 +213,11 @@ def test_times_of_information_schema_are_those_of_the_zone_all_year_round(readin
         "where": "table_name = 'ev' AND table_schema = DATABASE()",
     }
     summer, winter = (reading(BERLIN, moment, **tables)["detail"][0] for moment in (SUMMER, WINTER))
-    assert list(summer.values()) == list(winter.values())
+    assert summer == winter
+    # It was made a moment ago.
+    created = summer["create_time"]
+    assert isinstance(created, datetime)
+    assert abs(datetime.now(BERLIN).replace(tzinfo=None) - created) < timedelta(minutes=30)
 
 
 @on_servers_with_names
