@@ -93,12 +93,17 @@ def test_a_batch_jobs_that_hangs_costs_a_run_time_only_at_its_beginning_and_at_i
 
 @pytest.mark.parametrize("error", [ValueError("of anybody"), OSError(28, "No space left on device")])
 def test_no_error_of_a_write_reaches_the_run(dagster_instance: DagsterInstance, engine: sa.Engine, error: Exception):
-    def fail(*_: object) -> BatchJobRow | None:
+    asked = list[str]()
+
+    def fail(_instance: DagsterInstance, run_id: str) -> BatchJobRow | None:
+        asked.append(run_id)
         raise error
 
     run = create(dagster_instance, [BAIDU], DagsterEventType.RUN_START)
     LiveUpdates(repository_of(engine), lambda: None, fail).start(dagster_instance, run.run_id)
     report(dagster_instance, run, DagsterEventType.RUN_SUCCESS)
+    # When it began, and when it ended.
+    assert asked == [run.run_id] * 2
 
 
 def test_events_that_take_longer_to_read_than_a_write_may_take_are_written(
