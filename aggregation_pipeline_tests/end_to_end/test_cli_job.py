@@ -88,9 +88,11 @@ def test_secrets_are_in_no_output_log_or_row(shop: Deployment):
     assert "1044" in done.stderr or "1142" in done.stderr, "the reader was let in, and may read nothing"
     logs = "".join(path.read_text(encoding="utf-8") for path in (shop.folder / "logs").glob("*.log"))
     assert "1044" in logs or "1142" in logs
-    with create_engine(shop.postgres_url, application_name="test").connect() as connection:
+    engine = create_engine(shop.postgres_url, application_name="test")
+    with engine.connect() as rows:
         newest = "SELECT status, metadata::text FROM public.batch_jobs ORDER BY created_at DESC LIMIT 1"
-        status, row = connection.execute(sa.text(newest)).one()
+        status, row = rows.execute(sa.text(newest)).one()
+    engine.dispose()
     assert status == "failed"
     assert "1044" in row or "1142" in row
     assert "Hidden-Word-17" not in done.stdout + done.stderr + logs + row
