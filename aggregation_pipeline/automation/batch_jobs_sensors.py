@@ -148,11 +148,7 @@ def build_reconcile_sensor(
         from aggregation_pipeline.batch_jobs.reconcile import MAX_RETRIED_RUNS, reconcile
 
         instance, owner = context.instance, owner_of(context.instance, deployment)
-        stored, now = context.cursor, datetime.now(UTC)
-        cursor = MirrorCursor.from_json(stored) if stored else MirrorCursor(now - history)
-        if cursor.watermark > now + LATE_UPDATES / 2:
-            # A clock is or was ahead. Until that time came, no run that ends would be looked at.
-            cursor = replace(cursor, watermark=now - min(history, _AFTER_A_CLOCK_THAT_WAS_AHEAD))
+        cursor = _cursor_of(context.cursor, history)
         orphaned = _fail_orphaned_runs(context, locks_url)
         try:
             with open_repository(TICK_SECONDS) as repository:
@@ -192,6 +188,15 @@ def build_reconcile_sensor(
         ),
         tags=internal_sensors.TAGS,
     )
+
+
+def _cursor_of(stored: str | None, history: timedelta) -> MirrorCursor:
+    now = datetime.now(UTC)
+    cursor = MirrorCursor.from_json(stored) if stored else MirrorCursor(now - history)
+    if cursor.watermark > now + LATE_UPDATES / 2:
+        # A clock is or was ahead. Until that time came, no run that ends would be looked at.
+        return replace(cursor, watermark=now - min(history, _AFTER_A_CLOCK_THAT_WAS_AHEAD))
+    return cursor
 
 
 class _Pause:
