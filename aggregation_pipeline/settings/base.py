@@ -32,7 +32,7 @@ from aggregation_pipeline.settings.alerts import AlertSettings
 from aggregation_pipeline.settings.env_precedence import restore_environment
 from aggregation_pipeline.settings.environment import read_environment
 from aggregation_pipeline.settings.logs import LogSettings
-from aggregation_pipeline.settings.messages import describe_problem, half_configured, split_list, unusable
+from aggregation_pipeline.settings.messages import describe_problem, half_configured, split_list
 from aggregation_pipeline.settings.misspelled import warn_of_misspelled
 from aggregation_pipeline.settings.oss import OssSettings
 from aggregation_pipeline.settings.output_format import parse_formats
@@ -43,6 +43,7 @@ from aggregation_pipeline.settings.source import SOURCE_VARIABLES, SourceSetting
 from aggregation_pipeline.settings.source_variables import SourceVariables, read_source_variables, readable_variables
 from aggregation_pipeline.settings.supabase import SupabaseSettings
 from aggregation_pipeline.settings.telemetry import folder_problems
+from aggregation_pipeline.settings.unusable import unusable
 from aggregation_pipeline.timezones.names import ZoneName
 
 Model = TypeVar("Model", bound=BaseModel)

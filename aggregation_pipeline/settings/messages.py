@@ -30,13 +30,6 @@ def split_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def unusable(problems: Iterable[str], *, in_component: bool = False) -> str:
-    """Say that variables cannot be used. Those of a component stand in its `settings`, or else in the environment."""
-    own = "settings, or the environment (or .env) for what is not there,"
-    place = own if in_component else "The environment (or .env)"
-    return f"{place} cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems)
-
-
 def half_configured(service: str, given: Sequence[str], missing: Sequence[str]) -> list[str]:
     """Say that only some of a service's variables are set; empty where all are, or none."""
     if not given or not missing:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from aggregation_pipeline.errors import SettingsError
-from aggregation_pipeline.settings.messages import unusable
+from aggregation_pipeline.settings.unusable import unusable
 
 SUFFIX: Final = "_FILE"
 # The names of the variables that a process before this one has read, with commas between.
