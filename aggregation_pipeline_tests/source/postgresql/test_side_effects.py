@@ -93,7 +93,7 @@ def test_it_is_refused_because_the_server_says_that_it_is_volatile(read: Read, s
 
 
 @pytest.mark.parametrize(
-    ("table", "sql", "words"),
+    ("name", "sql", "words"),
     [
         ("things", "id OPERATOR(public.<~>) 1", r"<~> calls guess\(\)"),
         ("things", "name::size IS NULL", r"cast from text to size calls size_of\(\)"),
@@ -102,9 +102,9 @@ def test_it_is_refused_because_the_server_says_that_it_is_volatile(read: Read, s
         ("sizes", "size = size", r"= calls same\(\)"),
     ],
 )
-def test_operators_and_casts_that_call_such_a_function_are_refused(read: Read, table: str, sql: str, words: str):
+def test_operators_and_casts_that_call_such_a_function_are_refused(read: Read, name: str, sql: str, words: str):
     with pytest.raises(SourceError, match=rf"^where: {words}, which is VOLATILE on the server"):
-        read(name=table, select_fields=["id"], where=sql)
+        read(name=name, select_fields=["id"], where=sql)
 
 
 def test_those_of_other_types_are_no_obstacle(read: Read):
