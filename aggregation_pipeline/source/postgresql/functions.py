@@ -7,6 +7,7 @@ import sqlglot
 from sqlglot import exp
 
 from aggregation_pipeline.config.entry_query import expressions_of
+from aggregation_pipeline.config.messages.located_issues import format_key_path
 from aggregation_pipeline.config.sql.dialect import unquote
 from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
 from aggregation_pipeline.config.sql.references import comparable_name, references_in
@@ -14,7 +15,7 @@ from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.sql.tokens import tokenize
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.source.postgresql.names import folded, key_name
+from aggregation_pipeline.source.postgresql.names import folded
 from aggregation_pipeline.source.postgresql.relations import possible_tables
 from aggregation_pipeline.source.postgresql.session import Session
 
@@ -39,7 +40,7 @@ def refuse_side_effects(session: Session, entry: TableEntry) -> None:
     called: dict[TableName, str] = {}
     for place, sql in expressions_of(entry.query):
         for name in _calls(sql):
-            called.setdefault(name, key_name(place))
+            called.setdefault(name, format_key_path(place))
     if not called:
         return
     for name in _volatile(session, called):
@@ -86,7 +87,7 @@ def refuse_functions_of_rows(session: Session, entry: TableEntry) -> None:
         for qualifier, name in no_columns:
             if name in found:
                 raise SourceError(
-                    f"{key_name(place)}: {qualifier} has no column {name}, and {qualifier}.{name} would call the"
+                    f"{format_key_path(place)}: {qualifier} has no column {name}, and {qualifier}.{name} would call the"
                     f" function {name}() with the whole row. Name a column, or write {name}(...)."
                 )
 

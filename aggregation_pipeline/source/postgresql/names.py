@@ -1,10 +1,10 @@
 """How the server reads names: which letters it makes small, and which names it cuts."""
 
 import string
-from collections.abc import Sequence
 from typing import Final
 
 from aggregation_pipeline.config.entry_query import expressions_of
+from aggregation_pipeline.config.messages.located_issues import format_key_path
 from aggregation_pipeline.config.sql.dialect import unquote
 from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
 from aggregation_pipeline.config.sql.tokens import tokenize
@@ -21,11 +21,6 @@ def folded(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((name.translate(_SMALL), name.lower())))
 
 
-def key_name(place: Sequence[str | int]) -> str:
-    """Return the name of a key of an entry: `select_fields[0]`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
-
-
 def refuse_cut_names(entry: TableEntry) -> None:
     """Refuse names that the server would cut: to masks and to checks they are other names than those that it reads.
 
@@ -36,7 +31,7 @@ def refuse_cut_names(entry: TableEntry) -> None:
     for place, sql in expressions_of(entry.query):
         tokens = tokenize(sql, POSTGRESQL)[0]
         _refuse_cut(
-            key_name(place),
+            format_key_path(place),
             *(unquote(each.text) if each.kind == "quoted" else each.text for each in tokens if each.name),
         )
 

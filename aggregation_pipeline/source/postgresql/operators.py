@@ -1,15 +1,17 @@
 """Operators and casts of the database's own that may do more than read: they call functions without naming them."""
 
+import functools
 import itertools
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 from aggregation_pipeline.config.entry_query import expressions_of
+from aggregation_pipeline.config.messages.located_issues import format_key_path
 from aggregation_pipeline.config.sql.postgresql import POSTGRESQL
-from aggregation_pipeline.config.sql.tokens import tokenize
+from aggregation_pipeline.config.sql.tokens import Token, tokenize
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.source.postgresql.names import key_name
 from aggregation_pipeline.source.postgresql.relations import tables_of
 from aggregation_pipeline.source.postgresql.session import Session, regclass
 
@@ -62,29 +64,49 @@ def refuse_volatile_operators(session: Session, entry: TableEntry) -> None:
         SourceError: names the operator or the cast, its function and the key.
     """
     tables = ", ".join(regclass(table) for table in sorted(tables_of(entry), key=str))
-    for place, sql in expressions_of(entry.query):
-        tokens = tokenize(sql, POSTGRESQL)[0]
-        signs = {part for run in _runs(sql) for part in _parts(run)}
-        casts = any(token.text == "::" or token.name == "cast" for token in tokens)
-        if not signs and not casts:
-            continue
-        asked = _FOUND.format(
-            names=_array({name for token in tokens for name in (token.name, _TYPES.get(token.name, "")) if name}),
-            tables=tables,
-            signs=_array(signs),
-            casts=str(casts).lower(),
-        )
-        for name, function in session.link.rows(asked):
+    used = [(place, _Used.of(sql)) for place, sql in expressions_of(entry.query)]
+    # Together first: hardly any entry has one, and then a single question says so.
+    if not _volatile(session, functools.reduce(_Used.plus, (each for _, each in used), _Used()), tables):
+        return
+    for place, each in used:
+        for name, function in _volatile(session, each, tables):
             raise SourceError(
-                f"{key_name(place)}: {name} calls {function}(), which is VOLATILE on the server: it may change"
+                f"{format_key_path(place)}: {name} calls {function}(), which is VOLATILE on the server: it may change"
                 " something, or give another result each time. Leave it out. A function of your own that only reads is"
                 " declared by ALTER FUNCTION ... STABLE."
             )
 
 
-def _runs(sql: str) -> Iterator[str]:
+@dataclass(frozen=True)
+class _Used:
+    """What expressions use: signs that may be operators, names that may be of types, and whether they cast."""
+
+    signs: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    casts: bool = False
+
+    @classmethod
+    def of(cls, sql: str) -> "_Used":
+        tokens, text = tokenize(sql, POSTGRESQL)
+        names = (name for token in tokens for name in (token.name, _TYPES.get(token.name, "")) if name)
+        casts = any(token.text == "::" or token.name == "cast" for token in tokens)
+        return cls(frozenset(part for run in _runs(tokens, text) for part in _parts(run)), frozenset(names), casts)
+
+    def plus(self, other: "_Used") -> "_Used":
+        return _Used(self.signs | other.signs, self.names | other.names, self.casts or other.casts)
+
+
+def _volatile(session: Session, used: _Used, tables: str) -> Sequence[tuple[Any, ...]]:
+    """The first operator or cast among these, and its function."""
+    if not used.signs and not used.casts:
+        return ()
+    return session.link.rows(
+        _FOUND.format(names=_array(used.names), tables=tables, signs=_array(used.signs), casts=str(used.casts).lower())
+    )
+
+
+def _runs(tokens: Sequence[Token], text: str) -> Iterator[str]:
     """The signs that stand side by side, outside of texts and names in quotation marks."""
-    tokens, text = tokenize(sql, POSTGRESQL)
     position, run = 0, ""
     for token in tokens:
         start = text.index(token.text, position)
@@ -103,5 +125,5 @@ def _parts(run: str) -> Iterator[str]:
     return (run[start:end] for start, end in itertools.combinations(range(len(run) + 1), 2))
 
 
-def _array(texts: set[str]) -> str:
+def _array(texts: frozenset[str]) -> str:
     return f"ARRAY[{', '.join(POSTGRESQL.literal('text', each) for each in sorted(texts))}]::text[]"
