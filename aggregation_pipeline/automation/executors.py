@@ -24,15 +24,15 @@ MAX_CONCURRENT: Final = 4
 _PRELOADED: Final = "aggregation_pipeline.definitions"
 
 # What happens in the process of a run before its first table.
-StartLiveUpdates = Callable[[DagsterInstance, DagsterRun], None]
+BeginRun = Callable[[DagsterInstance, DagsterRun], None]
 # worker_heartbeat in runs/heartbeat.py, with the URL of the locks.
 Heartbeat = Callable[[DagsterInstance, DagsterRun], AbstractContextManager[None]]
 
 
 def build_executor(
-    name: Literal["in_process", "multiprocess"], start_live_updates: StartLiveUpdates, heartbeat: Heartbeat
+    name: Literal["in_process", "multiprocess"], begin_run: BeginRun, heartbeat: Heartbeat
 ) -> ExecutorDefinition:
-    """Return the executor of all jobs, which calls `start_live_updates` before the first table of a run is read.
+    """Return the executor of all jobs, which calls `begin_run` before the first table of a run is read.
 
     With processes of their own for the steps it also holds the `heartbeat`: none of these processes stands for the
     run. In one process the resource of that name does it.
@@ -43,22 +43,22 @@ def build_executor(
     has imported everything; Dagster's own default starts a new interpreter for each.
     """
     if name == "in_process":
-        return with_live_updates(in_process_executor, start_live_updates)
+        return that_begins(in_process_executor, begin_run)
     forked = multiprocess_executor.configured(
         {"max_concurrent": MAX_CONCURRENT, "start_method": {"forkserver": {"preload_modules": [_PRELOADED]}}},
         name="multiprocess",
     )
-    return with_live_updates(forked, start_live_updates, heartbeat)
+    return that_begins(forked, begin_run, heartbeat)
 
 
 def _no_heartbeat(_instance: DagsterInstance, _run: DagsterRun) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def with_live_updates(
-    executor: ExecutorDefinition, start_live_updates: StartLiveUpdates, heartbeat: Heartbeat = _no_heartbeat
+def that_begins(
+    executor: ExecutorDefinition, begin_run: BeginRun, heartbeat: Heartbeat = _no_heartbeat
 ) -> ExecutorDefinition:
-    """Return `executor`, which also calls `start_live_updates` before a run's first step and holds the `heartbeat`.
+    """Return `executor`, which also calls `begin_run` before a run's first step and holds the `heartbeat`.
 
     Both happen in the process of the run, not in those of its steps.
     """
@@ -66,24 +66,24 @@ def with_live_updates(
     if create is None:
         return executor
 
-    def create_with_live_updates(context: InitExecutorContext) -> Executor:
-        return _ExecutorWithLiveUpdates(create(context), start_live_updates, heartbeat)
+    def create_that_begins(context: InitExecutorContext) -> Executor:
+        return _ExecutorThatBegins(create(context), begin_run, heartbeat)
 
     return ExecutorDefinition(
         executor.name,
         config_schema=executor.config_schema,  # type: ignore[arg-type]
         requirements=executor.get_requirements,
-        executor_creation_fn=create_with_live_updates,
+        executor_creation_fn=create_that_begins,
         description=executor.description,
     )
 
 
-class _ExecutorWithLiveUpdates(Executor):
-    """Does what `inner` does, after one call of `start_live_updates` and under the `heartbeat`."""
+class _ExecutorThatBegins(Executor):
+    """Does what `inner` does, after one call of `begin_run` and under the `heartbeat`."""
 
-    def __init__(self, inner: Executor, start_live_updates: StartLiveUpdates, heartbeat: Heartbeat) -> None:
+    def __init__(self, inner: Executor, begin_run: BeginRun, heartbeat: Heartbeat) -> None:
         self._inner = inner
-        self._start_live_updates = start_live_updates
+        self._begin_run = begin_run
         self._heartbeat = heartbeat
 
     @property
@@ -95,6 +95,6 @@ class _ExecutorWithLiveUpdates(Executor):
         return self._inner.step_dependency_config
 
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
-        self._start_live_updates(plan_context.instance, plan_context.dagster_run)
+        self._begin_run(plan_context.instance, plan_context.dagster_run)
         with self._heartbeat(plan_context.instance, plan_context.dagster_run):
             yield from self._inner.execute(plan_context, execution_plan)
