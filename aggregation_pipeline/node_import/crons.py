@@ -26,8 +26,7 @@ def scheduler_of(project: NodeProject) -> tuple[str, int | None]:
     """
     needed = project.package.get("dependencies")
     ranges = needed if isinstance(needed, dict) else {}
-    loaded = {token.value for source in project.loaded.values() for token in source.tokens if token.is_constant}
-    name = next((each for names in (loaded, ranges) for each in _SCHEDULERS if each in names), "node-cron")
+    name = next((each for names in (project.constants, ranges) for each in _SCHEDULERS if each in names), "node-cron")
     for version in (*_locked(project, name), ranges.get(name)):
         if isinstance(version, str) and (found := re.search(r"\d+", version)):
             return name, int(found[0])

@@ -33,8 +33,10 @@ _KNOWN: Final = frozenset(
 _DISTINCT: Final = re.compile(r"DISTINCT\s+(.+)", re.IGNORECASE | re.DOTALL)
 # Without one of these the files would hold other rows.
 _DECIDES_ROWS: Final = frozenset(("where", "having", "limit", "group_by", "table", "name"))
+_WIDTH: Final = 100
 _LISTS: Final = ("group_by", "aggregations", "select_fields", "order_by")
 _NO_RULES: Final = "It had no rules: all its columns are taken, personal ones too."
+_WRITTEN_OUT: Final = f"limit: {SILENT_LIMIT} is written out; the old service cut there without a word"
 _SILENT: Final = f"the old service cut here at {SILENT_LIMIT} rows without a word; take the line out for all rows"
 
 
@@ -44,21 +46,18 @@ class Draft:
 
     Attributes:
         values: the keys of the entry; None once it cannot be carried over.
+        has_silent_limit: whether its limit is the one that the old service set without a word.
     """
 
     table: str
     place: str
     values: dict[str, Any] | None = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
+    has_silent_limit: bool = False
 
     def say(self, kind: Kind, text: str) -> None:
         """Add a line to the report."""
         self.items.append(Item(kind, self.table, text, self.place))
-
-    @property
-    def has_silent_limit(self) -> bool:
-        """Whether its limit is the one that the old service set without a word."""
-        return any("without a word" in item.text or "has no rules" in item.text for item in self.items)
 
     def give_up(self, text: str) -> None:
         """The table is not carried over."""
@@ -93,6 +92,7 @@ def entry_without_rules(table: str, place: str) -> Draft:
     draft = Draft(table, place, {"select_fields": ["*"], "order_by": ["id"], "limit": SILENT_LIMIT})
     _check(draft)
     if draft.values is not None:
+        draft.has_silent_limit = True
         draft.say(
             "carried",
             f"it has no rules: SELECT * ... ORDER BY id LIMIT {SILENT_LIMIT}, as before; that takes all columns,"
@@ -114,8 +114,8 @@ def with_comments(draft: Draft) -> Node:
     if draft.has_silent_limit:
         values["limit"] = Commented(SILENT_LIMIT, above=(_SILENT,))
     above = [f"From {draft.place}." if draft.place else _NO_RULES]
-    above += [item.text for item in draft.items if item.kind != "carried" and "without a word" not in item.text]
-    lines = [line for text in above for line in wrap(_sentence(" ".join(text.split())), 100)]
+    above += [item.text for item in draft.items if item.kind != "carried" and item.text != _WRITTEN_OUT]
+    lines = [line for text in above for line in wrap(_sentence(" ".join(text.split())), _WIDTH)]
     return Commented(values, above=tuple(lines))
 
 
@@ -246,7 +246,8 @@ def _limit(draft: Draft, limit: object) -> None:
         limit = int(limit)
     if limit in (None, 0, False, ""):
         draft.values["limit"] = SILENT_LIMIT
-        draft.say("changed", f"limit: {SILENT_LIMIT} is written out; the old service cut there without a word")
+        draft.has_silent_limit = True
+        draft.say("changed", _WRITTEN_OUT)
     else:
         draft.values["limit"] = limit
 
@@ -290,8 +291,7 @@ def _summarize(draft: Draft) -> None:
 
 
 def _path(path: Sequence[str | int]) -> str:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".") or "it"
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".") or "it"
 
 
 def _listed(items: Sequence[object]) -> str:

@@ -39,8 +39,7 @@ def notes_of_environment(project: NodeProject, env: Mapping[str, str]) -> Iterat
         if name and (project.root / name).resolve() != project.root / ".env":
             text = "the service has variables from this file. Only .env is read: set what differs there by hand"
             yield Item("not carried", name, text, place)
-    constants = (token.value for source in project.loaded.values() for token in source.tokens if token.is_constant)
-    if any(map(_EXPANDS.fullmatch, constants)):
+    if any(map(_EXPANDS.fullmatch, project.constants)):
         text = "the old code puts other variables in where $ stands. Here the value is as it is written: put it right"
         yield from (Item("not carried", name, text, ".env") for name, value in env.items() if "$" in value)
 

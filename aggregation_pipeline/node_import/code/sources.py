@@ -60,6 +60,11 @@ class NodeProject:
     not_followed: list[str] = field(default_factory=list)
     computed: list[tuple[Path, str]] = field(default_factory=list)
 
+    @property
+    def constants(self) -> set[str]:
+        """All texts that stand in the files which it loads, whatever they are for."""
+        return {token.value for source in self.loaded.values() for token in source.tokens if token.is_constant}
+
     def name_of(self, path: Path) -> str:
         """The path of a file in the project, with slashes."""
         return path.relative_to(self.root).as_posix()
