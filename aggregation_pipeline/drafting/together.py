@@ -19,11 +19,13 @@ def refuse_what_shows(
     Raises:
         SourceLostError: the server went away.
     """
+    if not any(map(_is_of_view, results)):
+        yield from results
+        return
     drafts = [each.parsed for each in results if isinstance(each, Draft)]
-    views = [each for each in results if isinstance(each, Draft) and (each.table.is_view or each.table.is_stored_view)]
-    masked = masked_by_source([*drafts, *(_entries_of(how, path, existing) if views else ())])[how.options.name]
+    masked = masked_by_source([*drafts, *_entries_of(how, path, existing)])[how.options.name]
     for each in results:
-        if each not in views or not isinstance(each, Draft):
+        if isinstance(each, Refused) or not _is_of_view(each):
             yield each
             continue
         try:
@@ -34,6 +36,10 @@ def refuse_what_shows(
             yield Refused(each.table, "unreadable", str(error))
         else:
             yield each
+
+
+def _is_of_view(result: Draft | Refused) -> bool:
+    return result.table.is_view or result.table.is_stored_view
 
 
 def _entries_of(how: How, path: Path, existing: Existing) -> list[TableEntry]:
