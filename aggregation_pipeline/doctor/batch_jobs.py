@@ -27,8 +27,8 @@ def examine_batch_jobs(case: Case) -> Iterator[Finding]:
     settings = case.settings
     by_rest = settings.batch_jobs_url is None and settings.supabase_url is not None
     # Where it is not set, it is not what somebody has to look at.
-    variable = "DAGSTER_PG_URL" if settings.batch_jobs_url is None else "BATCH_JOBS_URL"
-    for each in _rows(settings) if by_rest else _in_postgres(case):
+    variable = settings.batch_jobs_variable
+    for each in _rows(settings, "Supabase by REST") if by_rest else _in_postgres(case):
         text, remedy = (words.replace("BATCH_JOBS_URL", variable) for words in (each.text, each.remedy))
         yield replace(each, text=text, remedy=remedy)
 
@@ -39,13 +39,10 @@ def _in_postgres(case: Case) -> Iterator[Finding]:
     except MirrorError as error:
         yield failure("rows", str(error))
         return
-    yield from _rows(case.settings)
+    yield from _rows(case.settings, "PostgreSQL")
 
 
-def _rows(settings: Settings) -> Iterator[Finding]:
-    where = (
-        "Supabase by REST" if settings.batch_jobs_url is None and settings.supabase_url is not None else "PostgreSQL"
-    )
+def _rows(settings: Settings, where: str) -> Iterator[Finding]:
     try:
         with repository_opener(settings, application_name=_NAME)(_SECONDS) as rows:
             rows.prove_writable(Owner(settings.deployment_name, "check"))

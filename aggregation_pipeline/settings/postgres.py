@@ -39,6 +39,11 @@ class PostgresSettings(BaseModel):
             days=min(self.batch_jobs_history_days, self.batch_jobs_retention_days or self.batch_jobs_history_days)
         )
 
+    @property
+    def batch_jobs_variable(self) -> str:
+        """The variable that says where batch_jobs is, unless SUPABASE_URL does."""
+        return "DAGSTER_PG_URL" if self.batch_jobs_url is None else "BATCH_JOBS_URL"
+
     def require_dagster_url(self) -> str:
         """Return the URL of Dagster's PostgreSQL.
 

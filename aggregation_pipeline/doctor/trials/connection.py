@@ -53,9 +53,9 @@ def _target(settings: Settings) -> str:
 
     if settings.batch_jobs_url is None and settings.supabase_url is not None:
         return f"Supabase by REST at {settings.supabase_url}, as SUPABASE_URL says"
-    name = "DAGSTER_PG_URL" if settings.batch_jobs_url is None else "BATCH_JOBS_URL"
     url = make_url(settings.require_batch_jobs_url())
-    return f"PostgreSQL at {url.host or 'the local socket'}, database {url.database}, as {name} says"
+    where = f"PostgreSQL at {url.host or 'the local socket'}, database {url.database}"
+    return f"{where}, as {settings.batch_jobs_variable} says"
 
 
 @dataclass(frozen=True)
