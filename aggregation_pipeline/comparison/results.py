@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, overload
 
 Status = Literal["equal", "differs", "not_compared"]
 # Which side the database agrees with about one value or row today.
@@ -142,6 +142,10 @@ def _fields(table: TableResult) -> dict[str, Any]:
     return asdict(replace(table, columns={})) | {"columns": columns}
 
 
+@overload
+def shown(text: str) -> str: ...
+@overload
+def shown(text: str | None) -> str | None: ...
 def shown(text: str | None) -> str | None:
     """Return a value as an example shows it: not longer than people read, and without signs that act on terminals."""
     if text is None:

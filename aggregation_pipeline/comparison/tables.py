@@ -125,7 +125,7 @@ def _open_old(path: Path, name: str, old_format: NodeFormat, table: str) -> OldT
 def _refuse_unusable(old: OldTable, path: Path, name: str, old_format: NodeFormat, table: str) -> None:
     if not old.found:
         tables = (json_tables if old_format == "json" else excel_tables)(path, name)
-        listed = ", ".join(shown(each) or "" for each in tables[:30])
+        listed = ", ".join(shown(each) for each in tables[:30])
         raise ComparisonError(f"{name} has no table {table!r}; it has {listed or 'none'}.")
     if old.failed:
         raise ComparisonError(
@@ -157,8 +157,8 @@ def _compare_nothing(
 def _say_columns(result: TableResult, matching: Matching) -> None:
     result.keys = [matching.columns[place].name for place in matching.keys]
     result.columns_only_ours = matching.only_ours
-    result.columns_only_old = [shown(name) or "" for name in matching.only_old]
-    result.arbitrary = [shown(name) or "" for name in matching.arbitrary]
+    result.columns_only_old = [shown(name) for name in matching.only_old]
+    result.arbitrary = [shown(name) for name in matching.arbitrary]
     result.one_row = matching.one_row
 
 
